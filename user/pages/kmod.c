@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Page facts from the module, over generic netlink. The messages are those of
+ * <linux/fallow.h>; nothing here interprets a count.
+ */
+#include "pages/pages.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "linux/fallow.h"
+
+#define DUMP_TRIES     5 /* a dump that saw the address space change is repeated */
+#define RECEIVE_BUFFER (1 << 20)
+#define PSS_SHIFT      12
+
+struct kmod {
+	struct nl_sock *sock;
+	int family;
+};
+
+/* One request and what became of it. */
+struct request {
+	int err; /* errno from the kernel, 0 */
+	char why[256]; /* extack text */
+	bool interrupted; /* NLM_F_DUMP_INTR */
+	bool done;
+	int (*reply)(struct nlattr **tb, void *ctx);
+	void *ctx;
+	int max_attr;
+};
+
+/* The extack attributes behind an error; @head is what precedes them. */
+static void read_extack(struct request *rq, struct nlmsghdr *h, size_t head)
+{
+	struct nlattr *at;
+
+	if (!(h->nlmsg_flags & NLM_F_ACK_TLVS) || h->nlmsg_len < NLMSG_LENGTH(head))
+		return;
+	at = nla_find((struct nlattr *)((char *)NLMSG_DATA(h) + head),
+		      (int)(h->nlmsg_len - NLMSG_LENGTH(head)), NLMSGERR_ATTR_MSG);
+	if (at)
+		nla_strlcpy(rq->why, at, sizeof(rq->why));
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+{
+	struct request *rq = arg;
+	struct nlmsghdr *h = (struct nlmsghdr *)((char *)err - NLMSG_HDRLEN);
+	size_t head = sizeof(*err);
+
+	(void)from;
+	if (!(h->nlmsg_flags & NLM_F_CAPPED))
+		head += NLMSG_ALIGN(err->msg.nlmsg_len) - NLMSG_HDRLEN;
+	rq->err = -err->error;
+	rq->done = true;
+	read_extack(rq, h, head);
+	return NL_STOP;
+}
+
+static int on_ack(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	((struct request *)arg)->done = true;
+	return NL_STOP;
+}
+
+/* NLMSG_DONE ends a dump and carries its errno. */
+static int on_finish(struct nl_msg *msg, void *arg)
+{
+	struct request *rq = arg;
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+
+	rq->done = true;
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		rq->interrupted = true;
+	if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(int))) {
+		int err;
+
+		memcpy(&err, NLMSG_DATA(h), sizeof(err));
+		rq->err = -err;
+		read_extack(rq, h, sizeof(err));
+	}
+	return NL_STOP;
+}
+
+static int on_valid(struct nl_msg *msg, void *arg)
+{
+	struct request *rq = arg;
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct nlattr *tb[FALLOW_A_VMA_MAX + FALLOW_A_INFO_MAX];
+
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		rq->interrupted = true;
+	if (genlmsg_parse(h, 0, tb, rq->max_attr, NULL))
+		rq->err = EPROTO;
+	else if (!rq->err)
+		rq->err = rq->reply(tb, rq->ctx);
+	return NL_OK;
+}
+
+static struct nl_cb *callbacks(struct request *rq)
+{
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+
+	if (!cb)
+		return NULL;
+	nl_cb_err(cb, NL_CB_CUSTOM, on_error, rq);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, rq);
+	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, rq);
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, rq);
+	return cb;
+}
+
+/* Sends @msg and receives until the answer is complete. */
+static void transact(struct kmod *k, struct nl_msg *msg, struct request *rq)
+{
+	struct nl_cb *cb = callbacks(rq);
+	int nle;
+
+	if (!cb || nl_send_auto(k->sock, msg) < 0) {
+		rq->err = cb ? EIO : ENOMEM;
+		nl_cb_put(cb);
+		return;
+	}
+	while (!rq->done) {
+		nle = nl_recvmsgs(k->sock, cb);
+		if (nle == -NLE_DUMP_INTR) {
+			rq->interrupted = true;
+		} else if (nle < 0) {
+			if (!rq->err)
+				rq->err = nle == -NLE_NOMEM ? ENOBUFS : EIO;
+			break;
+		}
+	}
+	nl_cb_put(cb);
+}
+
+static struct nl_msg *request_new(struct kmod *k, int flags, uint8_t cmd)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, k->family, 0, flags, cmd,
+				FALLOW_GENL_VERSION)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return msg;
+}
+
+static int request_error(const struct request *rq, pid_t pid, struct error *e)
+{
+	if (rq->err == EPERM)
+		return error_set(e, EXIT_DENIED,
+				 "process %d: the module wants CAP_SYS_PTRACE (try sudo, "
+				 "or --source=procfs)",
+				 (int)pid);
+	if (rq->why[0] && rq->err != ESRCH)
+		return error_sys(e, rq->err, "process %d: the fallow module: %s",
+				 (int)pid, rq->why);
+	return error_sys(e, rq->err, "process %d", (int)pid);
+}
+
+static void kmod_disconnect(struct kmod *k)
+{
+	nl_socket_free(k->sock);
+	k->sock = NULL;
+}
+
+static int kmod_connect(struct kmod *k, struct error *e)
+{
+	int one = 1;
+
+	k->sock = nl_socket_alloc();
+	if (!k->sock || genl_connect(k->sock)) {
+		nl_socket_free(k->sock);
+		return error_set(e, EXIT_FAILED, "cannot open a generic netlink socket");
+	}
+	setsockopt(nl_socket_get_fd(k->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one,
+		   sizeof(one));
+	nl_socket_set_buffer_size(k->sock, RECEIVE_BUFFER, 0);
+	/* Room for a message with the longest path. */
+	nl_socket_set_msg_buf_size(k->sock, 32 << 10);
+	k->family = genl_ctrl_resolve(k->sock, FALLOW_GENL_NAME);
+	if (k->family < 0) {
+		kmod_disconnect(k);
+		return error_set(
+			e, EXIT_FAILED,
+			"the fallow module is not loaded (sudo insmod kmod/fallow.ko)");
+	}
+	return 0;
+}
+
+/* An attribute of GET_VMA that is a count, and where it goes. */
+static const struct vma_count {
+	int attr;
+	size_t offset;
+	unsigned int shift; /* fixed point to bytes */
+} vma_counts[] = {
+#define COUNT(attr, member, shift)                                                       \
+	{                                                                                \
+		FALLOW_A_VMA_##attr, offsetof(struct vma_stats, member), shift           \
+	}
+	COUNT(RSS, rss, 0),
+	COUNT(PSS, pss, PSS_SHIFT),
+	COUNT(ANON, anon, 0),
+	COUNT(FILE, file, 0),
+	COUNT(SHMEM, shmem, 0),
+	COUNT(ANON_HUGE, anon_huge, 0),
+	COUNT(DIRTY, dirty, 0),
+	COUNT(FILE_DIRTY, file_dirty, 0),
+	COUNT(SHARED, shared, 0),
+	COUNT(REFERENCED, referenced, 0),
+	COUNT(LAZYFREE, lazyfree, 0),
+	COUNT(KSM, ksm, 0),
+	COUNT(LOCKED, locked, PSS_SHIFT),
+	COUNT(SWAP, swap, 0),
+	COUNT(HUGETLB, hugetlb, 0),
+	COUNT(ZERO, zero, 0),
+	COUNT(PINNED, pinned, 0),
+	COUNT(DROP, drop, 0),
+	COUNT(WRITEBACK, writeback, 0),
+	COUNT(SWAPPABLE, swappable, 0),
+	COUNT(NOSWAP, noswap, 0),
+	COUNT(UNEVICTABLE, unevictable, 0),
+#undef COUNT
+};
+
+static const struct {
+	uint32_t abi, ours;
+} vma_flags[] = {
+	{FALLOW_VMA_READ, VMA_READ},	   {FALLOW_VMA_WRITE, VMA_WRITE},
+	{FALLOW_VMA_EXEC, VMA_EXEC},	   {FALLOW_VMA_SHARED, VMA_SHARED},
+	{FALLOW_VMA_HUGETLB, VMA_HUGETLB}, {FALLOW_VMA_PFNMAP, VMA_PFNMAP},
+	{FALLOW_VMA_IO, VMA_PFNMAP},	   {FALLOW_VMA_NORESERVE, VMA_NORESERVE},
+	{FALLOW_VMA_SHMEM, VMA_SHMEM},
+};
+
+static uint64_t get_u64(struct nlattr **tb, int attr)
+{
+	return tb[attr] ? nla_get_u64(tb[attr]) : 0;
+}
+
+static uint32_t get_u32(struct nlattr **tb, int attr)
+{
+	return tb[attr] ? nla_get_u32(tb[attr]) : 0;
+}
+
+static int add_vma(struct nlattr **tb, void *ctx)
+{
+	struct vma v = {
+		.start = get_u64(tb, FALLOW_A_VMA_START),
+		.end = get_u64(tb, FALLOW_A_VMA_END),
+		.offset = get_u64(tb, FALLOW_A_VMA_PGOFF),
+		.dev_major = get_u32(tb, FALLOW_A_VMA_DEV_MAJOR),
+		.dev_minor = get_u32(tb, FALLOW_A_VMA_DEV_MINOR),
+		.inode = get_u64(tb, FALLOW_A_VMA_INO),
+	};
+	uint32_t flags = get_u32(tb, FALLOW_A_VMA_FLAGS);
+
+	for (size_t i = 0; i < sizeof(vma_flags) / sizeof(vma_flags[0]); i++)
+		if (flags & vma_flags[i].abi)
+			v.flags |= vma_flags[i].ours;
+	for (size_t i = 0; i < sizeof(vma_counts) / sizeof(vma_counts[0]); i++)
+		*(uint64_t *)((char *)&v.st + vma_counts[i].offset) =
+			get_u64(tb, vma_counts[i].attr) >> vma_counts[i].shift;
+	if (tb[FALLOW_A_VMA_NAME])
+		v.name = nla_get_string(tb[FALLOW_A_VMA_NAME]);
+	return vma_list_add(ctx, &v) ? 0 : ENOMEM;
+}
+
+static int dump_once(struct kmod *k, const struct target *t, struct vma_list *out,
+		     struct request *rq)
+{
+	struct nl_msg *msg =
+		request_new(k, NLM_F_REQUEST | NLM_F_DUMP, FALLOW_CMD_GET_VMA);
+
+	*rq = (struct request){
+		.reply = add_vma, .ctx = out, .max_attr = FALLOW_A_VMA_MAX};
+	if (!msg || nla_put_u32(msg, FALLOW_A_REQ_PID, (uint32_t)t->pid))
+		rq->err = ENOMEM;
+	else
+		transact(k, msg, rq);
+	nlmsg_free(msg);
+	if (!rq->err && !out->n)
+		rq->err = ESRCH;
+	return rq->err;
+}
+
+static int kmod_vmas(struct pages *p, const struct target *t, struct vma_list *out,
+		     bool *torn, struct error *e)
+{
+	struct request rq;
+
+	for (int i = 0; i < DUMP_TRIES; i++) {
+		vma_list_free(out);
+		if (dump_once(p->priv, t, out, &rq))
+			return request_error(&rq, t->pid, e);
+		*torn = rq.interrupted;
+		if (!rq.interrupted)
+			break;
+	}
+	return 0;
+}
+
+static int kmod_open(struct pages *p, struct error *e)
+{
+	struct kmod *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return error_sys(e, ENOMEM, "netlink");
+	if (kmod_connect(k, e)) {
+		free(k);
+		return -1;
+	}
+	p->priv = k;
+	return 0;
+}
+
+static void kmod_close(struct pages *p)
+{
+	struct kmod *k = p->priv;
+
+	if (!k)
+		return;
+	kmod_disconnect(k);
+	free(k);
+}
+
+const struct pages_ops pages_kmod = {
+	.name = "kmod",
+	.open = kmod_open,
+	.vmas = kmod_vmas,
+	.close = kmod_close,
+};
+
+static int read_info(struct nlattr **tb, void *ctx)
+{
+	struct kmod_info *info = ctx;
+
+	if (tb[FALLOW_A_INFO_VERSION])
+		nla_strlcpy(info->version, tb[FALLOW_A_INFO_VERSION],
+			    sizeof(info->version));
+	info->page_size = get_u32(tb, FALLOW_A_INFO_PAGE_SIZE);
+	info->caps = get_u64(tb, FALLOW_A_INFO_CAPS);
+	info->lock_budget_us = get_u32(tb, FALLOW_A_INFO_LOCK_BUDGET_US);
+	info->lock_max_ns = get_u64(tb, FALLOW_A_INFO_LOCK_MAX_NS);
+	info->slices = get_u64(tb, FALLOW_A_INFO_SLICES);
+	info->pages = get_u64(tb, FALLOW_A_INFO_PAGES);
+	info->walk_ns = get_u64(tb, FALLOW_A_INFO_WALK_NS);
+	return 0;
+}
+
+int kmod_get_info(struct kmod_info *info, struct error *e)
+{
+	struct request rq = {
+		.reply = read_info, .ctx = info, .max_attr = FALLOW_A_INFO_MAX};
+	struct nl_msg *msg;
+	struct kmod k;
+
+	*info = (struct kmod_info){0};
+	if (kmod_connect(&k, e))
+		return -1;
+	msg = request_new(&k, NLM_F_REQUEST | NLM_F_ACK, FALLOW_CMD_GET_INFO);
+	if (msg)
+		transact(&k, msg, &rq);
+	else
+		rq.err = ENOMEM;
+	nlmsg_free(msg);
+	kmod_disconnect(&k);
+	return rq.err ? error_sys(e, rq.err, "the fallow module: %s", rq.why) : 0;
+}

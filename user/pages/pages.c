@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Chooses the source of page facts. */
+#include "pages/pages.h"
+
+#include <stdio.h>
+
+static int open_with(struct pages *p, const struct pages_ops *ops, struct error *e)
+{
+	p->ops = ops;
+	p->priv = NULL;
+	return ops->open(p, e);
+}
+
+int pages_open(struct pages *p, enum pages_source source, struct error *e)
+{
+	*p = (struct pages){0};
+	if (source == SOURCE_KMOD)
+		return open_with(p, &pages_kmod, e);
+	if (source == SOURCE_AUTO) {
+		struct error why;
+
+		if (!open_with(p, &pages_kmod, &why))
+			return 0;
+		snprintf(p->why, sizeof(p->why), "%s", why.text);
+	}
+	return open_with(p, &pages_procfs, e);
+}
+
+void pages_close(struct pages *p)
+{
+	if (p->ops)
+		p->ops->close(p);
+	*p = (struct pages){0};
+}

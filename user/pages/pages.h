@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where page facts come from: the kernel module, or /proc. Both answer in the
+ * same terms; what a source cannot know is UNKNOWN, never 0.
+ */
+#ifndef FALLOW_PAGES_H
+#define FALLOW_PAGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "target/target.h"
+#include "target/vma.h"
+
+enum pages_source {
+	SOURCE_AUTO,	/* the module where it answers, else /proc */
+	SOURCE_KMOD,
+	SOURCE_PROCFS,
+};
+
+struct pages;
+
+struct pages_ops {
+	const char *name;	/* "kmod", "procfs" */
+	/* Whether the source can be used at all; @e says why not. */
+	int (*open)(struct pages *p, struct error *e);
+	/*
+	 * All VMAs of @t with their counts, in address order, into the empty
+	 * list @out. *@torn is set if the address space changed meanwhile.
+	 */
+	int (*vmas)(struct pages *p, const struct target *t, struct vma_list *out,
+		    bool *torn, struct error *e);
+	void (*close)(struct pages *p);
+};
+
+struct pages {
+	const struct pages_ops *ops;
+	void *priv;
+	char why[512];	/* SOURCE_AUTO settled on /proc: what the module said */
+};
+
+extern const struct pages_ops pages_kmod;
+extern const struct pages_ops pages_procfs;
+
+int pages_open(struct pages *p, enum pages_source source, struct error *e);
+void pages_close(struct pages *p);
+
+/* What the module says of itself (FALLOW_CMD_GET_INFO). */
+struct kmod_info {
+	char version[64];
+	uint64_t caps;		/* FALLOW_CAP_* */
+	uint32_t page_size;
+	uint32_t lock_budget_us;
+	uint64_t lock_max_ns, slices, pages, walk_ns;
+};
+
+/* Asks the module; fails with the reason if it is not there. */
+int kmod_get_info(struct kmod_info *info, struct error *e);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Page facts from /proc/PID/smaps: what any kernel tells to anybody who may
+ * look at the process. Who pins a page and what reclaim could take are not
+ * among it.
+ */
+#include "pages/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define TMPFS_MAX 64 /* tmpfs mounts that are told apart from disk files */
+
+/* Devices whose files are shmem. */
+struct shmem_devs {
+	dev_t dev[TMPFS_MAX];
+	size_t n;
+};
+
+static void add_dev(struct shmem_devs *s, dev_t dev)
+{
+	if (s->n < TMPFS_MAX)
+		s->dev[s->n++] = dev;
+}
+
+/*
+ * memfd, SysV and shared anonymous memory live on the kernel's own tmpfs, which
+ * is mounted nowhere: a memfd of ours shows its number.
+ */
+static void add_internal_tmpfs(struct shmem_devs *s)
+{
+	int fd = memfd_create("fallow", MFD_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &st))
+		add_dev(s, st.st_dev);
+	close(fd);
+}
+
+/* Lines "ID PARENT MAJ:MIN … - TYPE SOURCE OPTIONS" (proc(5)). */
+static void find_shmem_devs(const struct target *t, struct shmem_devs *s)
+{
+	char *text = target_slurp(t, "mountinfo", NULL);
+	char *save, *line;
+
+	s->n = 0;
+	add_internal_tmpfs(s);
+	if (!text)
+		return;
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		const char *type = strstr(line, " - ");
+		unsigned int maj, min;
+
+		if (type &&
+		    (!strncmp(type + 3, "tmpfs ", 6) ||
+		     !strncmp(type + 3, "devtmpfs ", 9)) &&
+		    sscanf(line, "%*d %*d %u:%u", &maj, &min) == 2)
+			add_dev(s, makedev(maj, min));
+	}
+	free(text);
+}
+
+static bool is_shmem(const struct shmem_devs *s, const struct vma *v)
+{
+	if (!v->inode || (v->flags & VMA_HUGETLB))
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->dev[i] == makedev(v->dev_major, v->dev_minor))
+			return true;
+	return false;
+}
+
+/* A line of smaps and the counts that it is added to. */
+static const struct smaps_field {
+	const char *name;
+	size_t add[2]; /* offsets in struct vma_stats, plus one; 0: none */
+} fields[] = {
+#define AT(member) (offsetof(struct vma_stats, member) + 1)
+	{"Rss", {AT(rss)}},
+	{"Pss", {AT(pss)}},
+	{"Shared_Clean", {AT(shared)}},
+	{"Shared_Dirty", {AT(shared), AT(dirty)}},
+	{"Private_Dirty", {AT(dirty)}},
+	{"Referenced", {AT(referenced)}},
+	{"Anonymous", {AT(anon)}},
+	{"KSM", {AT(ksm)}},
+	{"LazyFree", {AT(lazyfree)}},
+	{"AnonHugePages", {AT(anon_huge)}},
+	{"Shared_Hugetlb", {AT(hugetlb)}},
+	{"Private_Hugetlb", {AT(hugetlb)}},
+	{"Swap", {AT(swap)}},
+	{"Locked", {AT(locked)}},
+#undef AT
+};
+
+static void add_to(struct vma_stats *st, size_t offset, uint64_t bytes)
+{
+	uint64_t *count = (uint64_t *)((char *)st + offset - 1);
+
+	*count = (*count == UNKNOWN ? 0 : *count) + bytes;
+}
+
+static void parse_count(const char *line, struct vma_stats *st)
+{
+	size_t len = strcspn(line, ":");
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const struct smaps_field *f = &fields[i];
+
+		if (strlen(f->name) != len || strncmp(f->name, line, len))
+			continue;
+		for (size_t k = 0; k < 2 && f->add[k]; k++)
+			add_to(st, f->add[k], strtoull(line + len + 1, NULL, 10) * 1024);
+		return;
+	}
+}
+
+/* Two-letter codes of show_smap_vma_flags() (fs/proc/task_mmu.c). */
+static uint32_t parse_vmflags(const char *line)
+{
+	uint32_t flags = 0;
+
+	if (strstr(line, " ht"))
+		flags |= VMA_HUGETLB;
+	if (strstr(line, " pf") || strstr(line, " io"))
+		flags |= VMA_PFNMAP;
+	if (strstr(line, " nr"))
+		flags |= VMA_NORESERVE;
+	return flags;
+}
+
+/* What smaps leaves open, from what it says. */
+static void derive(const struct shmem_devs *shmem, struct vma *v)
+{
+	struct vma_stats *st = &v->st;
+	uint64_t cache = st->rss > st->anon ? st->rss - st->anon : 0;
+
+	if (is_shmem(shmem, v))
+		v->flags |= VMA_SHMEM;
+	st->shmem = v->flags & VMA_SHMEM ? cache : 0;
+	st->file = v->flags & VMA_SHMEM ? 0 : cache;
+	/*
+	 * smaps does not split dirtiness by kind. Anonymous pages are dirty but
+	 * for some that came back from swap, so the surplus is page cache.
+	 */
+	st->file_dirty = st->dirty > st->anon ? st->dirty - st->anon : 0;
+	if (st->file_dirty > st->file)
+		st->file_dirty = st->file;
+}
+
+static const struct vma_stats nothing_known = {
+	.ksm = UNKNOWN, /* a line of kernel 6.8 and newer */
+	.zero = UNKNOWN,
+	.pinned = UNKNOWN,
+	.drop = UNKNOWN,
+	.writeback = UNKNOWN,
+	.swappable = UNKNOWN,
+	.noswap = UNKNOWN,
+	.unevictable = UNKNOWN,
+};
+
+/* A header line begins with the address in lower-case hex, a count with a capital. */
+static bool is_header(const char *line)
+{
+	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
+}
+
+static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list *out)
+{
+	char *line = NULL;
+	struct vma *v = NULL;
+	struct vma header;
+	size_t cap = 0;
+	int err = 0;
+
+	while (getline(&line, &cap, f) > 0) {
+		if (is_header(line)) {
+			if (v)
+				derive(shmem, v);
+			if (!vma_parse(line, &header)) {
+				err = EPROTO;
+				break;
+			}
+			header.st = nothing_known;
+			v = vma_list_add(out, &header);
+			if (!v) {
+				err = ENOMEM;
+				break;
+			}
+		} else if (v && !strncmp(line, "VmFlags:", 8)) {
+			v->flags |= parse_vmflags(line);
+		} else if (v) {
+			parse_count(line, &v->st);
+		}
+	}
+	if (!err && ferror(f))
+		err = errno;
+	if (!err && v)
+		derive(shmem, v);
+	free(line);
+	return err;
+}
+
+static int procfs_vmas(struct pages *p, const struct target *t, struct vma_list *out,
+		       bool *torn, struct error *e)
+{
+	struct shmem_devs shmem;
+	int fd = openat(t->dir, "smaps", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int err;
+
+	(void)p;
+	*torn = false;
+	if (!f) {
+		err = errno == ENOENT ? ESRCH : errno;
+		if (fd >= 0)
+			close(fd);
+		return error_sys(e, err, "/proc/%d/smaps", (int)t->pid);
+	}
+	find_shmem_devs(t, &shmem);
+	err = parse_smaps(f, &shmem, out);
+	fclose(f);
+	/* An address space that has gone reads as an empty file. */
+	if (!err && !out->n)
+		err = ESRCH;
+	return err ? error_sys(e, err, "/proc/%d/smaps", (int)t->pid) : 0;
+}
+
+static int procfs_open(struct pages *p, struct error *e)
+{
+	(void)p;
+	if (access("/proc/self/smaps", R_OK))
+		return error_set(e, EXIT_FAILED,
+				 "/proc/PID/smaps is missing: mount /proc, or use a "
+				 "kernel with CONFIG_PROC_PAGE_MONITOR");
+	return 0;
+}
+
+static void procfs_close(struct pages *p)
+{
+	(void)p;
+}
+
+const struct pages_ops pages_procfs = {
+	.name = "procfs",
+	.open = procfs_open,
+	.vmas = procfs_vmas,
+	.close = procfs_close,
+};

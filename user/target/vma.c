@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The list of a process' mappings: parsing, adding, finding. Holds no policy.
+ */
+#include "target/vma.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+struct vma *vma_list_add(struct vma_list *l, const struct vma *v)
+{
+	struct vma *slot;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct vma *grown = realloc(l->v, cap * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		l->v = grown;
+		l->cap = cap;
+	}
+	slot = &l->v[l->n];
+	*slot = *v;
+	slot->name = strdup(v->name ? v->name : "");
+	if (!slot->name)
+		return NULL;
+	l->n++;
+	return slot;
+}
+
+void vma_list_free(struct vma_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].name);
+	free(l->v);
+	*l = (struct vma_list){0};
+}
+
+const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (addr < l->v[mid].start)
+			hi = mid;
+		else if (addr >= l->v[mid].end)
+			lo = mid + 1;
+		else
+			return &l->v[mid];
+	}
+	return NULL;
+}
+
+bool vma_is_anon(const struct vma *v)
+{
+	return !v->inode &&
+	       !(v->flags & (VMA_SHARED | VMA_SHMEM | VMA_HUGETLB | VMA_PFNMAP));
+}
+
+/* maps shows a newline in a path as \012 (fs/proc/task_mmu.c: show_map_vma). */
+static void unescape_newlines(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (!strncmp(s, "\\012", 4)) {
+			*to++ = '\n';
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+static uint32_t flags_of(const char *perms)
+{
+	return (perms[0] == 'r' ? VMA_READ : 0) | (perms[1] == 'w' ? VMA_WRITE : 0) |
+	       (perms[2] == 'x' ? VMA_EXEC : 0) | (perms[3] == 's' ? VMA_SHARED : 0);
+}
+
+bool vma_parse(char *line, struct vma *v)
+{
+	char perms[5];
+	size_t len;
+	int name = 0;
+
+	*v = (struct vma){0};
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
+		   &v->start, &v->end, perms, &v->offset, &v->dev_major, &v->dev_minor,
+		   &v->inode, &name) < 7 ||
+	    !name || v->start >= v->end)
+		return false;
+	v->flags = flags_of(perms);
+	v->name = line + name;
+	len = strlen(v->name);
+	if (len && v->name[len - 1] == '\n')
+		v->name[len - 1] = '\0';
+	unescape_newlines(v->name);
+	return true;
+}
