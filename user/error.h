@@ -9,16 +9,16 @@
 /* Exit statuses; documented in fallow(1). */
 enum exit_status {
 	EXIT_DONE = 0,
-	EXIT_FAILED = 1,	/* also: a partial answer could not be given at all */
+	EXIT_FAILED = 1, /* also: a partial answer could not be given at all */
 	EXIT_USAGE = 2,
-	EXIT_GONE = 3,		/* the target does not exist, or ended midway */
-	EXIT_DENIED = 4,	/* the kernel does not let the caller look */
-	EXIT_VERDICT = 10,	/* a --fail-on verdict held */
+	EXIT_GONE = 3, /* the target does not exist, or ended midway */
+	EXIT_DENIED = 4, /* the kernel does not let the caller look */
+	EXIT_VERDICT = 10, /* a --fail-on verdict held */
 };
 
 struct error {
 	enum exit_status status;
-	char text[512];		/* one line, without "fallow: " and newline */
+	char text[512]; /* one line, without "fallow: " and newline */
 };
 
 /* Fills @e; always returns -1, so that "return error_set(…)" reads well. */

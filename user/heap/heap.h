@@ -57,6 +57,7 @@ enum arena_kind {
 struct heap_arena {
 	enum arena_kind kind;
 	uint64_t address;	/* of the allocator's own record of it; 0 if none */
+	uint64_t top;		/* address of its top chunk, 0 if none; set by detect() */
 	/* By the walk, in bytes. */
 	uint64_t mapped;	/* all extents */
 	uint64_t bytes[EXTENT_KINDS];
@@ -65,6 +66,7 @@ struct heap_arena {
 	uint64_t used;		/* pages with a live byte */
 	uint64_t stranded;	/* free bytes on those pages */
 	uint64_t returnable;
+	uint64_t returnable_top; /* part of returnable: the main arena's top */
 	uint64_t held;		/* fallow pages that the purge leaves */
 	uint64_t held_cached, held_top;	/* parts of held, by their first cause */
 	uint64_t swapped;	/* fallow or not */

@@ -111,7 +111,7 @@ static int only_match(const struct matches *m, const char *kind, const char *wha
 		at += (size_t)snprintf(list + at, sizeof(list) - at, " %d",
 				       (int)m->pid[i]);
 	return error_set(e, EXIT_USAGE, "%zu processes %s \"%s\": name one of%s%s", m->n,
-			 kind, what, list, m->n > LISTED ? " …" : "");
+			 kind, what, list, m->n > LISTED ? " ..." : "");
 }
 
 int target_find(const char *what, pid_t *pid, struct error *e)

@@ -14,20 +14,20 @@
 #include <sys/types.h>
 
 /* The most that one reader_window() call copies. */
-#define READER_WINDOW	(256u << 10)
+#define READER_WINDOW (256u << 10)
 
 enum page_presence {
-	PAGE_ABSENT = 0,	/* never touched, or given back */
-	PAGE_RESIDENT,		/* copied */
-	PAGE_SWAPPED,		/* on swap, left there */
+	PAGE_ABSENT = 0, /* never touched, or given back */
+	PAGE_RESIDENT, /* copied */
+	PAGE_SWAPPED, /* on swap, left there */
 };
 
 struct reader {
 	pid_t pid;
-	int pagemap;		/* /proc/PID/pagemap */
+	int pagemap; /* /proc/PID/pagemap */
 	size_t page_size;
-	uint64_t bytes_read;	/* copied from the target so far */
-	uint64_t failures;	/* pages that were resident, yet could not be read */
+	uint64_t bytes_read; /* copied from the target so far */
+	uint64_t failures; /* pages that were resident, yet could not be read */
 };
 
 /* @proc_dir: an open /proc/PID. Returns 0 or -errno. */
@@ -63,11 +63,11 @@ int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *pres
  */
 int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entries);
 
-#define PM_PRESENT	(1ULL << 63)
-#define PM_SWAP		(1ULL << 62)
-#define PM_FILE		(1ULL << 61)	/* page cache, shmem, or the huge zero page */
-#define PM_EXCLUSIVE	(1ULL << 56)	/* mapped once */
-#define PM_PFN		((1ULL << 55) - 1)
+#define PM_PRESENT   (1ULL << 63)
+#define PM_SWAP	     (1ULL << 62)
+#define PM_FILE	     (1ULL << 61) /* page cache, shmem, or the huge zero page */
+#define PM_EXCLUSIVE (1ULL << 56) /* mapped once */
+#define PM_PFN	     ((1ULL << 55) - 1)
 
 /*
  * Gathers @n pieces of @len bytes each, the i-th from addr[i], to @buf + i *
@@ -75,7 +75,7 @@ int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entr
  * resident and read. For many small looks at scattered places; cheaper than
  * reader_read() one by one. Returns 0, -ESRCH or -EPERM.
  */
-int reader_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len,
-		  void *buf, uint8_t *ok);
+int reader_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len, void *buf,
+		  uint8_t *ok);
 
 #endif

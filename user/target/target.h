@@ -15,12 +15,12 @@
 
 struct target {
 	pid_t pid;
-	int dir;		/* /proc/PID, O_DIRECTORY */
-	char *comm;		/* these three: raw, from the target; never NULL */
-	char *cmdline;		/* arguments joined by spaces */
-	char *exe;		/* "" if unreadable */
-	char *cgroup;		/* cgroup v2 path, "" if none */
-	uint64_t starttime;	/* clock ticks after boot (proc(5), field 22) */
+	int dir; /* /proc/PID, O_DIRECTORY */
+	char *comm; /* these three: raw, from the target; never NULL */
+	char *cmdline; /* arguments joined by spaces */
+	char *exe; /* "" if unreadable */
+	char *cgroup; /* cgroup v2 path, "" if none */
+	uint64_t starttime; /* clock ticks after boot (proc(5), field 22) */
 	unsigned int threads;
 	struct reader reader;
 };

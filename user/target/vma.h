@@ -13,15 +13,15 @@
 /* A count that the source in use cannot give. Printed as "-" and null. */
 #define UNKNOWN UINT64_MAX
 
-#define VMA_READ	(1U << 0)
-#define VMA_WRITE	(1U << 1)
-#define VMA_EXEC	(1U << 2)
-#define VMA_SHARED	(1U << 3)
-#define VMA_HUGETLB	(1U << 4)
-#define VMA_PFNMAP	(1U << 5)	/* device memory: mapped but never resident */
-#define VMA_NORESERVE	(1U << 6)
-#define VMA_SHMEM	(1U << 7)	/* tmpfs, memfd, SysV, shared anonymous */
-#define VMA_DELETED	(1U << 8)	/* the file was unlinked */
+#define VMA_READ      (1U << 0)
+#define VMA_WRITE     (1U << 1)
+#define VMA_EXEC      (1U << 2)
+#define VMA_SHARED    (1U << 3)
+#define VMA_HUGETLB   (1U << 4)
+#define VMA_PFNMAP    (1U << 5) /* device memory: mapped but never resident */
+#define VMA_NORESERVE (1U << 6)
+#define VMA_SHMEM     (1U << 7) /* tmpfs, memfd, SysV, shared anonymous */
+#define VMA_DELETED   (1U << 8) /* the file was unlinked */
 
 /*
  * Per-VMA counts in bytes, as smaps defines them (fs/proc/task_mmu.c); any of
@@ -30,20 +30,20 @@
 struct vma_stats {
 	uint64_t rss;
 	uint64_t pss;
-	uint64_t anon;		/* Anonymous */
-	uint64_t file;		/* page cache, shmem apart */
+	uint64_t anon; /* Anonymous */
+	uint64_t file; /* page cache, shmem apart */
 	uint64_t shmem;
-	uint64_t anon_huge;	/* AnonHugePages */
-	uint64_t dirty;		/* Shared_Dirty + Private_Dirty */
-	uint64_t file_dirty;	/* dirty page cache */
-	uint64_t shared;	/* Shared_Clean + Shared_Dirty */
+	uint64_t anon_huge; /* AnonHugePages */
+	uint64_t dirty; /* Shared_Dirty + Private_Dirty */
+	uint64_t file_dirty; /* dirty page cache */
+	uint64_t shared; /* Shared_Clean + Shared_Dirty */
 	uint64_t referenced;
 	uint64_t lazyfree;
 	uint64_t ksm;
 	uint64_t locked;
 	uint64_t swap;
-	uint64_t hugetlb;	/* apart from rss */
-	uint64_t zero;		/* zero page mapped; apart from rss */
+	uint64_t hugetlb; /* apart from rss */
+	uint64_t zero; /* zero page mapped; apart from rss */
 	uint64_t pinned;
 	/* The reclaimable split of rss. */
 	uint64_t drop;
@@ -54,18 +54,18 @@ struct vma_stats {
 };
 
 struct vma {
-	uint64_t start, end;	/* [start, end), page aligned */
-	uint64_t offset;	/* in the file, bytes */
-	uint32_t flags;		/* VMA_* */
+	uint64_t start, end; /* [start, end), page aligned */
+	uint64_t offset; /* in the file, bytes */
+	uint32_t flags; /* VMA_* */
 	uint32_t dev_major, dev_minor;
-	uint64_t inode;		/* 0: no file */
-	char *name;		/* raw, as the target named it; "" for none; owned by the list */
+	uint64_t inode; /* 0: no file */
+	char *name; /* raw, as the target named it; "" for none; owned by the list */
 	struct vma_stats st;
-	uint64_t zero_pages;	/* not yet placed by pages/runs.h: see runs_survey() */
+	uint64_t zero_pages; /* not yet placed by pages/runs.h: see runs_survey() */
 };
 
 struct vma_list {
-	struct vma *v;		/* by address, disjoint */
+	struct vma *v; /* by address, disjoint */
 	size_t n;
 	size_t cap;
 };

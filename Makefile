@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   make                build/fallow, the tool (O=DIR: another build directory)
+#   make kmod [KDIR=]   kmod/fallow.ko, for the kernel whose headers KDIR has
+#   make check          the whole test suite (scripts/check)
+#   make lint           style and static analysis
+#   make bench          the benchmarks, printed as a table
+#   make install        the tool, to $(DESTDIR)$(PREFIX)
+#   make clean
+
+O ?= build
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+WERROR ?=
+
+PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw
+SOURCES := $(wildcard user/*.c user/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(O)/%.o)
+MANPAGES := $(wildcard Documentation/*.1)
+
+# Goals that compile nothing need no libraries.
+ifneq ($(filter-out kmod clean lint install-% check,$(or $(MAKECMDGOALS),all)),)
+missing := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p))))
+ifneq ($(missing),)
+$(error $(PKG_CONFIG) does not find: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev)
+endif
+endif
+
+# Headers of libraries are not ours to warn about.
+LIB_CFLAGS := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null))
+LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm
+ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
+
+.PHONY: all kmod check lint bench units install clean
+
+all: $(O)/fallow
+
+$(O)/fallow: $(OBJECTS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+kmod:
+	@test -e $(KDIR)/Makefile || { \
+		echo "no kernel headers in $(KDIR): apt-get install linux-headers-$$(uname -r), or give KDIR=" >&2; \
+		exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/kmod modules
+
+# Unit tests: each is one program over the tool's objects, main() excepted.
+UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
+
+units: $(UNITS)
+
+$(O)/unit/%: $(O)/tests/unit/%.o $(filter-out $(O)/user/main.o,$(OBJECTS)) $(O)/kmod/page.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(O)/tests/unit/%.o: ALL_CPPFLAGS += -Ikmod
+
+check:
+	scripts/check
+
+lint:
+	scripts/lint
+
+bench: all
+	scripts/bench
+
+install: all
+	install -D -m 755 $(O)/fallow $(DESTDIR)$(PREFIX)/bin/fallow
+	$(foreach m,$(MANPAGES),install -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man1/$(notdir $(m));)
+
+clean:
+	rm -rf $(O)
+	rm -f kmod/*.o kmod/*.ko kmod/*.mod kmod/*.mod.c kmod/.*.cmd kmod/Module.symvers kmod/modules.order
+
+-include $(OBJECTS:.o=.d)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What subcommands share: options, opening a target, one look. A subcommand
+ * parses, calls and renders; it holds no logic that another one needs.
+ */
+#ifndef FALLOW_CMD_H
+#define FALLOW_CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "model/snapshot.h"
+#include "pages/pages.h"
+#include "render/render.h"
+#include "target/target.h"
+
+/* Options that a command takes, besides --help. */
+#define OPT_TARGET   (1u << 0) /* TARGET or --cgroup, and --source */
+#define OPT_JSON     (1u << 1)
+#define OPT_AFTER    (1u << 2)
+#define OPT_FREEZE   (1u << 3)
+#define OPT_FAIL_ON  (1u << 4)
+#define OPT_INTERVAL (1u << 5)
+#define OPT_SOURCE   (1u << 6)
+
+struct options {
+	const char *target; /* as typed; NULL with cgroup */
+	const char *cgroup;
+	enum pages_source source;
+	bool json, freeze;
+	uint64_t after_ns; /* 0: one look */
+	uint64_t interval_ns;
+	uint32_t fail_on; /* bit per enum verdict_id */
+};
+
+/*
+ * Parses @argv, where argv[0] is the command's name, by the OPT_* in @accepts.
+ * Returns 0; 1 if --help was given and @usage printed; -1 with @e set.
+ */
+int options_parse(struct options *o, int argc, char **argv, unsigned int accepts,
+		  const char *usage, struct error *e);
+
+/* "30s", "1.5m", "2h", "500ms"; a bare number is seconds. -1 if it is none. */
+int parse_duration(const char *s, uint64_t *ns);
+
+/* A target and the source that is used to look at it. */
+struct session {
+	struct target target;
+	struct pages pages;
+};
+
+int session_open(struct session *ss, const struct options *o, struct error *e);
+void session_close(struct session *ss);
+
+/* snapshot_take(), with the target stopped meanwhile if @o asks for that. */
+int session_look(struct session *ss, const struct options *o, struct snapshot *s,
+		 struct error *e);
+
+/* Whether @fd is a terminal and NO_COLOR is not set. */
+bool want_colour(int fd);
+
+/* Prints "fallow: …" to stderr; returns the exit status. */
+int report_error(const struct error *e);
+
+/* Each takes argv from the command's name on and returns the exit status. */
+int cmd_report(int argc, char **argv);
+int cmd_regions(int argc, char **argv);
+int cmd_heap(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+
+#endif

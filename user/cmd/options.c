@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Command-line options, the same for every command that takes them. */
+#include "cmd/cmd.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/verdict.h"
+
+#define NS_PER_S 1000000000.0
+
+enum {
+	KEY_HELP = 'h',
+	KEY_JSON = 'j',
+	KEY_INTERVAL = 'i',
+	KEY_AFTER = 256,
+	KEY_FREEZE,
+	KEY_FAIL_ON,
+	KEY_SOURCE,
+	KEY_CGROUP
+};
+
+static const struct known_option {
+	struct option opt;
+	unsigned int needs;
+} known[] = {
+	{{"help", no_argument, NULL, KEY_HELP}, 0},
+	{{"json", no_argument, NULL, KEY_JSON}, OPT_JSON},
+	{{"interval", required_argument, NULL, KEY_INTERVAL}, OPT_INTERVAL},
+	{{"after", required_argument, NULL, KEY_AFTER}, OPT_AFTER},
+	{{"freeze", no_argument, NULL, KEY_FREEZE}, OPT_FREEZE},
+	{{"fail-on", required_argument, NULL, KEY_FAIL_ON}, OPT_FAIL_ON},
+	{{"source", required_argument, NULL, KEY_SOURCE}, OPT_SOURCE},
+	{{"cgroup", required_argument, NULL, KEY_CGROUP}, OPT_TARGET},
+};
+
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+int parse_duration(const char *s, uint64_t *ns)
+{
+	static const struct {
+		const char *suffix;
+		double seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}};
+	char *end;
+	double n = strtod(s, &end);
+
+	if (end == s || !isfinite(n) || n <= 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].suffix))
+			continue;
+		n *= units[i].seconds;
+		if (n > 1e9 || n < 1e-3)
+			return -1;
+		*ns = (uint64_t)(n * NS_PER_S);
+		return 0;
+	}
+	return -1;
+}
+
+static int set_duration(const char *name, const char *arg, uint64_t *ns, struct error *e)
+{
+	if (parse_duration(arg, ns))
+		return error_set(
+			e, EXIT_USAGE,
+			"--%s: \"%s\" is not a duration such as 30s, 500ms or 2m", name,
+			arg);
+	return 0;
+}
+
+static int set_source(const char *arg, enum pages_source *source, struct error *e)
+{
+	if (!strcmp(arg, "auto"))
+		*source = SOURCE_AUTO;
+	else if (!strcmp(arg, "kmod"))
+		*source = SOURCE_KMOD;
+	else if (!strcmp(arg, "procfs"))
+		*source = SOURCE_PROCFS;
+	else
+		return error_set(e, EXIT_USAGE,
+				 "--source: \"%s\" is none of auto, kmod, procfs", arg);
+	return 0;
+}
+
+static int set_fail_on(const char *arg, uint32_t *bits, struct error *e)
+{
+	while (*arg) {
+		size_t len = strcspn(arg, ",");
+		enum verdict_id id = verdict_by_name(arg, len);
+
+		if (id == VERDICT_IDS)
+			return error_set(e, EXIT_USAGE,
+					 "--fail-on: no verdict is named \"%.*s\" (see "
+					 "fallow-report(1))",
+					 (int)len, arg);
+		*bits |= 1u << id;
+		arg += len;
+		arg += *arg == ',';
+	}
+	return 0;
+}
+
+static int apply(struct options *o, int key, struct error *e)
+{
+	switch (key) {
+	case KEY_JSON:
+		o->json = true;
+		return 0;
+	case KEY_FREEZE:
+		o->freeze = true;
+		return 0;
+	case KEY_CGROUP:
+		o->cgroup = optarg;
+		return 0;
+	case KEY_AFTER:
+		return set_duration("after", optarg, &o->after_ns, e);
+	case KEY_INTERVAL:
+		return set_duration("interval", optarg, &o->interval_ns, e);
+	case KEY_SOURCE:
+		return set_source(optarg, &o->source, e);
+	case KEY_FAIL_ON:
+		return set_fail_on(optarg, &o->fail_on, e);
+	}
+	return error_set(e, EXIT_USAGE, "unknown option");
+}
+
+/* The options of @known that @accepts allows, for getopt_long(). */
+static void table_of(struct option table[KNOWN + 1], char shorts[16],
+		     unsigned int accepts)
+{
+	size_t n = 0, at = 0;
+
+	shorts[at++] = ':';
+	for (size_t i = 0; i < KNOWN; i++) {
+		const struct option *opt = &known[i].opt;
+
+		if (known[i].needs && !(accepts & known[i].needs))
+			continue;
+		table[n++] = *opt;
+		if (opt->val < 256) {
+			shorts[at++] = (char)opt->val;
+			if (opt->has_arg)
+				shorts[at++] = ':';
+		}
+	}
+	shorts[at] = '\0';
+	memset(&table[n], 0, sizeof(table[n]));
+}
+
+static int take_target(struct options *o, int argc, char **argv, unsigned int accepts,
+		       struct error *e)
+{
+	int given = argc - optind;
+
+	if (!(accepts & OPT_TARGET))
+		return given ? error_set(e, EXIT_USAGE, "%s takes no argument: \"%s\"",
+					 argv[0], argv[optind])
+			     : 0;
+	if (given > 1)
+		return error_set(e, EXIT_USAGE,
+				 "one target at a time: \"%s\" is too much",
+				 argv[optind + 1]);
+	if (given + !!o->cgroup != 1)
+		return error_set(e, EXIT_USAGE,
+				 "%s: name one process, by pid, name or --cgroup",
+				 argv[0]);
+	o->target = given ? argv[optind] : NULL;
+	return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, unsigned int accepts,
+		  const char *usage, struct error *e)
+{
+	struct option table[KNOWN + 1];
+	char shorts[16];
+	int key;
+
+	*o = (struct options){.source = SOURCE_AUTO, .interval_ns = 2000000000u};
+	table_of(table, shorts, accepts);
+	optind = 1;
+	while ((key = getopt_long(argc, argv, shorts, table, NULL)) != -1) {
+		if (key == KEY_HELP) {
+			fputs(usage, stdout);
+			return 1;
+		}
+		if (key == ':')
+			return error_set(e, EXIT_USAGE, "%s: option %s wants a value",
+					 argv[0], argv[optind - 1]);
+		if (key == '?')
+			return error_set(e, EXIT_USAGE,
+					 "%s: option %s is not known (try --help)",
+					 argv[0], argv[optind - 1]);
+		if (apply(o, key, e))
+			return -1;
+	}
+	return take_target(o, argc, argv, accepts, e);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sizes for people, in IEC units. */
+#ifndef FALLOW_SIZE_H
+#define FALLOW_SIZE_H
+
+#include <stdint.h>
+
+#define SIZE_TEXT 24
+
+/* "1,234.5 MiB", "512 B"; "-" for UNKNOWN. Returns @buf of SIZE_TEXT bytes. */
+char *size_format(char *buf, uint64_t bytes);
+
+/* As size_format() with a sign: "+1.5 MiB", "-4.0 KiB", "0 B". */
+char *size_format_change(char *buf, int64_t bytes);
+
+#endif

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Takes a snapshot. The order is the point: counts per VMA first, for a look
+ * at the heap marks pages as referenced; then stacks, heaps, and residency
+ * along with them.
+ */
+#include "model/snapshot.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "model/sweep.h"
+
+static const struct heap_ops *const decoders[] = {&heap_glibc};
+
+#define DECODERS (sizeof(decoders) / sizeof(decoders[0]))
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void snapshot_warn(struct snapshot *s, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	if (s->nwarnings == SNAPSHOT_WARNINGS)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) >= 0)
+		s->warnings[s->nwarnings++] = text;
+	va_end(ap);
+}
+
+struct heap_totals heap_totals(const struct heap *h)
+{
+	struct heap_totals sum = {0};
+
+	for (size_t i = 0; i < h->narenas; i++) {
+		const struct heap_arena *a = &h->arenas[i];
+
+		sum.mapped += a->mapped;
+		sum.live += a->bytes[EXTENT_LIVE];
+		sum.free += a->bytes[EXTENT_FREE] + a->bytes[EXTENT_CACHED] +
+			    a->bytes[EXTENT_TOP] + a->bytes[EXTENT_RETURNABLE];
+		sum.resident += a->resident;
+		sum.used += a->used;
+		sum.stranded += a->stranded;
+		sum.returnable += a->returnable;
+		sum.returnable_top += a->returnable_top;
+		sum.held += a->held;
+		sum.held_cached += a->held_cached;
+		sum.held_top += a->held_top;
+		sum.swapped += a->swapped;
+	}
+	return sum;
+}
+
+static int copy_process(struct snapshot *s, struct target *t, struct error *e)
+{
+	struct process *p = &s->process;
+
+	if (target_refresh(t, e))
+		return -1;
+	*p = (struct process){
+		.pid = t->pid,
+		.comm = strdup(t->comm),
+		.cmdline = strdup(t->cmdline),
+		.exe = strdup(t->exe),
+		.cgroup = strdup(t->cgroup),
+		.starttime = t->starttime,
+		.threads = t->threads,
+	};
+	if (!p->comm || !p->cmdline || !p->exe || !p->cgroup)
+		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
+	return 0;
+}
+
+static void name_host(struct snapshot *s)
+{
+	struct utsname u;
+
+	if (uname(&u))
+		return;
+	snprintf(s->host, sizeof(s->host), "%s", u.nodename);
+	snprintf(s->kernel, sizeof(s->kernel), "%s", u.release);
+}
+
+static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
+		     struct error *e)
+{
+	bool torn;
+
+	if (p->ops->vmas(p, t, &s->vmas, &torn, e))
+		return -1;
+	if (torn)
+		snapshot_warn(
+			s,
+			"the address space kept changing while its mappings were read");
+	s->regions = calloc(s->vmas.n, sizeof(*s->regions));
+	if (!s->regions)
+		return error_sys(e, ENOMEM, "%zu mappings", s->vmas.n);
+	for (size_t i = 0; i < s->vmas.n; i++)
+		s->regions[i].owner = "";
+	return 0;
+}
+
+static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
+{
+	struct heap_source src = {.target = t, .vmas = &s->vmas};
+
+	s->heaps = calloc(DECODERS, sizeof(*s->heaps));
+	if (!s->heaps)
+		return error_sys(e, ENOMEM, "heaps");
+	for (size_t i = 0; i < DECODERS; i++) {
+		struct heap *h;
+
+		if (decoders[i]->detect(&src, &h, e))
+			return -1;
+		if (h)
+			s->heaps[s->nheaps++] = h;
+	}
+	if (!s->nheaps)
+		snapshot_warn(s, "no known allocator was found: anonymous memory is "
+				 "unclaimed, which does not mean that it is in use");
+	return 0;
+}
+
+/*
+ * A count of a whole VMA belongs to the only class that has pages there; where
+ * several have, a count that is not 0 cannot be split.
+ */
+static void spread(struct snapshot *s, size_t i, uint64_t count, size_t column)
+{
+	const struct region *r = &s->regions[i];
+	int classes = 0;
+
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		classes += r->resident[c] != 0;
+	for (int c = 0; c < LEDGER_CLASSES; c++) {
+		uint64_t *to = (uint64_t *)((char *)&s->ledger[c] + column);
+
+		if (r->resident[c])
+			*to = count_add(*to, count && classes > 1 ? UNKNOWN : count);
+	}
+}
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static void add_up(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->vmas.n; i++) {
+		const struct vma *v = &s->vmas.v[i];
+		uint64_t resident = 0;
+
+		for (int c = 0; c < LEDGER_CLASSES; c++) {
+			s->ledger[c].resident += s->regions[i].resident[c];
+			s->ledger[c].swapped += s->regions[i].swapped[c];
+			resident += s->regions[i].resident[c];
+		}
+		spread(s, i, v->st.anon_huge, offsetof(struct ledger_line, huge));
+		spread(s, i, v->st.pinned, offsetof(struct ledger_line, pinned));
+		s->torn += distance(resident, v->st.rss);
+	}
+	for (int c = 0; c < LEDGER_CLASSES; c++) {
+		s->rss += s->ledger[c].resident;
+		s->swap += s->ledger[c].swapped;
+		s->ledger[c].idle = UNKNOWN;
+		s->ledger[c].zero = UNKNOWN;
+	}
+}
+
+static int take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
+{
+	struct stack_pointers sp = {0};
+	int err;
+
+	if (copy_process(s, t, e) || read_vmas(s, t, p, e))
+		return -1;
+	err = stack_pointers_read(t, &sp);
+	if (err)
+		return error_sys(e, -err, "process %d, reading its threads", (int)t->pid);
+	if (sp.unknown)
+		snapshot_warn(s,
+			      "%zu of %u threads were running: their stacks are not "
+			      "split, or are in anon.other",
+			      sp.unknown, s->process.threads);
+	err = find_heaps(s, t, e) || sweep(s, t, &sp, e);
+	stack_pointers_free(&sp);
+	return err ? -1 : 0;
+}
+
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
+{
+	*s = (struct snapshot){.source = p->ops->name};
+	clock_gettime(CLOCK_REALTIME, &s->time);
+	s->monotonic_ns = monotonic_ns();
+	name_host(s);
+	if (take(s, t, p, e)) {
+		snapshot_free(s);
+		return -1;
+	}
+	add_up(s);
+	s->duration_ns = monotonic_ns() - s->monotonic_ns;
+	return 0;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->nheaps; i++)
+		s->heaps[i]->ops->free(s->heaps[i]);
+	free(s->heaps);
+	free(s->regions);
+	vma_list_free(&s->vmas);
+	free(s->process.comm);
+	free(s->process.cmdline);
+	free(s->process.exe);
+	free(s->process.cgroup);
+	for (size_t i = 0; i < s->nwarnings; i++)
+		free(s->warnings[i]);
+	*s = (struct snapshot){0};
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One look at a process: its mappings, its heaps, and the ledger that joins
+ * them. Taking it reads the process; everything after works on this alone.
+ */
+#ifndef FALLOW_SNAPSHOT_H
+#define FALLOW_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "error.h"
+#include "heap/heap.h"
+#include "model/ledger.h"
+#include "pages/pages.h"
+#include "target/target.h"
+#include "target/vma.h"
+
+/* A VMA and how the sweep filed its pages; parallel to snapshot.vmas. */
+struct region {
+	const char *owner; /* "glibc", "stack", "" */
+	uint64_t resident[LEDGER_CLASSES];
+	uint64_t swapped[LEDGER_CLASSES];
+};
+
+struct process {
+	pid_t pid;
+	char *comm, *cmdline, *exe, *cgroup; /* raw, from the target */
+	uint64_t starttime; /* clock ticks after boot */
+	unsigned int threads;
+};
+
+/* Totals over the arenas of a heap, in bytes. */
+struct heap_totals {
+	uint64_t mapped;
+	uint64_t live;
+	uint64_t free; /* thread caches and tops included */
+	uint64_t resident;
+	uint64_t used; /* resident pages with a live byte */
+	uint64_t stranded;
+	uint64_t returnable, returnable_top;
+	uint64_t held, held_cached, held_top;
+	uint64_t swapped;
+};
+
+#define SNAPSHOT_WARNINGS 8
+
+struct snapshot {
+	struct timespec time; /* CLOCK_REALTIME */
+	uint64_t monotonic_ns; /* CLOCK_MONOTONIC, for intervals */
+	uint64_t duration_ns;
+	char host[65], kernel[65];
+	const char *source; /* "kmod", "procfs" */
+	struct process process;
+	struct vma_list vmas;
+	struct region *regions;
+	struct heap **heaps;
+	size_t nheaps;
+	struct ledger_line ledger[LEDGER_CLASSES];
+	uint64_t rss; /* the sum of the ledger's resident */
+	uint64_t swap; /* the sum of its swapped */
+	uint64_t live_bytes; /* of all heaps, on resident pages */
+	uint64_t stranded_bytes;
+	uint64_t torn; /* bytes on which two looks disagreed */
+	char *warnings[SNAPSHOT_WARNINGS];
+	size_t nwarnings;
+};
+
+/*
+ * Looks at @t through @p. On failure @e says why and @s needs no freeing.
+ * Budget: one pass over the resident part of the heaps and over pagemap.
+ */
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, struct error *e);
+void snapshot_free(struct snapshot *s);
+
+/* Adds a line for the user; silently bounded. */
+void snapshot_warn(struct snapshot *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+struct heap_totals heap_totals(const struct heap *h);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verdicts: what the numbers mean, and what would help here. Each carries the
+ * numbers that it rests on; a rule that lacks its facts says "undetermined"
+ * and what would settle it.
+ */
+#ifndef FALLOW_VERDICT_H
+#define FALLOW_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/snapshot.h"
+
+enum verdict_id {
+	VERDICT_LIVE_GROWTH,
+	VERDICT_RETENTION,
+	VERDICT_FRAGMENTATION,
+	VERDICT_UNDETERMINED,
+	VERDICT_HEALTHY,
+	VERDICT_IDS
+};
+
+enum confidence {
+	CONFIDENCE_CERTAIN,
+	CONFIDENCE_LIKELY,
+	CONFIDENCE_POSSIBLE,
+};
+
+#define VERDICT_LINES 8
+#define VERDICT_TEXT  256
+
+/* One thing to do, and what it would give back. */
+struct advice {
+	char text[VERDICT_TEXT];
+	uint64_t bytes; /* UNKNOWN: cannot be told in advance */
+	bool at_most; /* bytes is an upper bound */
+};
+
+struct verdict {
+	enum verdict_id id;
+	enum confidence confidence;
+	uint64_t bytes; /* that it concerns */
+	char evidence[VERDICT_LINES][VERDICT_TEXT];
+	size_t nevidence;
+	struct advice advice[VERDICT_LINES];
+	size_t nadvice;
+};
+
+struct verdicts {
+	struct verdict v[VERDICT_IDS]; /* the principal one first */
+	size_t n; /* at least 1 */
+};
+
+/*
+ * Judges @now; with @before, an earlier look at the same process, also the
+ * change since. @before may be NULL.
+ */
+void verdicts_judge(struct verdicts *out, const struct snapshot *now,
+		    const struct snapshot *before);
+
+const char *verdict_name(enum verdict_id id);
+const char *confidence_name(enum confidence c);
+
+/* The id of a name; VERDICT_IDS if there is none of that name. */
+enum verdict_id verdict_by_name(const char *name, size_t len);
+
+#endif

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The text of report, regions and heap. Fits 80 columns where names allow. */
+#include "render/render.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/size.h"
+#include "render/escape.h"
+
+#define NAME_TEXT 1024
+
+/* Colours by meaning; empty strings without colour. */
+struct paint {
+	const char *bold, *dim, *good, *warn, *off;
+};
+
+static struct paint paint_of(const struct view *v)
+{
+	if (!v->colour)
+		return (struct paint){"", "", "", "", ""};
+	return (struct paint){"\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[0m"};
+}
+
+static void header(FILE *out, const struct view *v)
+{
+	const struct snapshot *s = v->now;
+	struct paint p = paint_of(v);
+	char name[NAME_TEXT], rss[SIZE_TEXT], swap[SIZE_TEXT];
+
+	fprintf(out,
+		"%s%s%s  pid %d  RSS %s%s%s  swapped %s  %u thread%s  (%s, %.2f s)\n",
+		p.bold, escape_terminal(name, sizeof(name), s->process.comm), p.off,
+		(int)s->process.pid, p.bold, size_format(rss, s->rss), p.off,
+		size_format(swap, s->swap), s->process.threads,
+		s->process.threads == 1 ? "" : "s", s->source,
+		(double)s->duration_ns / 1e9);
+}
+
+static void print_change(FILE *out, const struct view *v, uint64_t now, uint64_t before)
+{
+	double minutes = (double)(v->now->monotonic_ns - v->before->monotonic_ns) / 60e9;
+	int64_t change = (int64_t)(now - before);
+	char text[SIZE_TEXT], rate[SIZE_TEXT];
+
+	size_format_change(text, change);
+	if (minutes > 0)
+		size_format_change(rate, (int64_t)((double)change / minutes));
+	else
+		strcpy(rate, "-");
+	fprintf(out, "  %14s %14s/min", text, rate);
+}
+
+static void print_line(FILE *out, const struct view *v, const char *name,
+		       uint64_t resident, uint64_t swapped, uint64_t before)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+
+	fprintf(out, "  %-16s %14s %12s  %5.1f%%", name, size_format(a, resident),
+		size_format(b, swapped),
+		v->now->rss ? 100.0 * (double)resident / (double)v->now->rss : 0.0);
+	if (v->before)
+		print_change(out, v, resident, before);
+}
+
+static bool line_empty(const struct view *v, int c)
+{
+	return !v->now->ledger[c].resident && !v->now->ledger[c].swapped &&
+	       !(v->before && v->before->ledger[c].resident);
+}
+
+static void ledger(FILE *out, const struct view *v)
+{
+	const struct snapshot *s = v->now, *b = v->before;
+	struct paint p = paint_of(v);
+
+	fprintf(out, "\n  %s%-16s %14s %12s  %6s", p.dim, "class", "resident", "swapped",
+		"share");
+	if (b)
+		fprintf(out, "  %14s %18s", "change", "rate");
+	fprintf(out, "%s\n", p.off);
+	for (int c = 0; c < LEDGER_CLASSES; c++) {
+		if (line_empty(v, c))
+			continue;
+		if (c == LEDGER_HEAP_RETURNABLE || c == LEDGER_HEAP_HELD)
+			fputs(p.warn, out);
+		print_line(out, v, ledger_name(c), s->ledger[c].resident,
+			   s->ledger[c].swapped, b ? b->ledger[c].resident : 0);
+		if (!b)
+			fprintf(out, "%s  %s%s", p.dim, ledger_meaning(c), p.off);
+		fprintf(out, "%s\n", p.off);
+	}
+	print_line(out, v, "RSS", s->rss, s->swap, b ? b->rss : 0);
+	fputc('\n', out);
+}
+
+static const char *status_name(enum heap_status s)
+{
+	return s == HEAP_EXACT ? "exact" : s == HEAP_PARTIAL ? "partial" : "unsupported";
+}
+
+static size_t shared_arenas(const struct heap *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->narenas; i++)
+		n += h->arenas[i].kind != ARENA_MMAPPED;
+	return n;
+}
+
+static void heap_line(FILE *out, const struct heap *h)
+{
+	struct heap_totals t = heap_totals(h);
+	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT], reason[NAME_TEXT];
+	size_t arenas = shared_arenas(h);
+
+	fprintf(out, "\n  %s %s, %s", h->ops->name, h->version, status_name(h->status));
+	if (h->status != HEAP_UNSUPPORTED)
+		fprintf(out, ": %zu arena%s, live %s, free %s, stranded %s", arenas,
+			arenas == 1 ? "" : "s", size_format(a, t.live),
+			size_format(b, t.free), size_format(c, t.stranded));
+	if (h->reason[0])
+		fprintf(out, "\n    %s",
+			escape_terminal(reason, sizeof(reason), h->reason));
+	fputc('\n', out);
+}
+
+static void print_advice(FILE *out, const struct advice *a)
+{
+	char size[SIZE_TEXT];
+
+	fprintf(out, "    -> %s", a->text);
+	if (a->bytes != UNKNOWN && a->bytes)
+		fprintf(out, "\n       gives back %s%s", a->at_most ? "at most " : "",
+			size_format(size, a->bytes));
+	fputc('\n', out);
+}
+
+static void verdicts(FILE *out, const struct view *v)
+{
+	struct paint p = paint_of(v);
+	char size[SIZE_TEXT];
+
+	for (size_t i = 0; i < v->verdicts->n; i++) {
+		const struct verdict *d = &v->verdicts->v[i];
+
+		fprintf(out, "\n  %s%s%s%s (%s)", p.bold,
+			d->id == VERDICT_HEALTHY ? p.good : p.warn, verdict_name(d->id),
+			p.off, confidence_name(d->confidence));
+		if (d->bytes)
+			fprintf(out, ": %s", size_format(size, d->bytes));
+		fputc('\n', out);
+		for (size_t k = 0; k < d->nevidence; k++)
+			fprintf(out, "    %s\n", d->evidence[k]);
+		for (size_t k = 0; k < d->nadvice; k++)
+			print_advice(out, &d->advice[k]);
+	}
+}
+
+static void footer(FILE *out, const struct view *v)
+{
+	const struct snapshot *s = v->now;
+	char size[SIZE_TEXT];
+
+	if (s->torn || s->nwarnings)
+		fputc('\n', out);
+	if (s->torn)
+		fprintf(out, "  %s changed while it was looked at (torn)\n",
+			size_format(size, s->torn));
+	for (size_t i = 0; i < s->nwarnings; i++)
+		fprintf(out, "  note: %s\n", s->warnings[i]);
+}
+
+void text_report(FILE *out, const struct view *v)
+{
+	header(out, v);
+	ledger(out, v);
+	for (size_t i = 0; i < v->now->nheaps; i++)
+		heap_line(out, v->now->heaps[i]);
+	verdicts(out, v);
+	footer(out, v);
+}
+
+static const struct snapshot *sort_of; /* qsort has no context argument */
+
+static int by_rss(const void *a, const void *b)
+{
+	const struct vma *x = &sort_of->vmas.v[*(const size_t *)a];
+	const struct vma *y = &sort_of->vmas.v[*(const size_t *)b];
+
+	if (x->st.rss != y->st.rss)
+		return x->st.rss < y->st.rss ? 1 : -1;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static const char *perms_of(const struct vma *v, char text[5])
+{
+	text[0] = v->flags & VMA_READ ? 'r' : '-';
+	text[1] = v->flags & VMA_WRITE ? 'w' : '-';
+	text[2] = v->flags & VMA_EXEC ? 'x' : '-';
+	text[3] = v->flags & VMA_SHARED ? 's' : 'p';
+	text[4] = '\0';
+	return text;
+}
+
+static void region_line(FILE *out, const struct snapshot *s, size_t i)
+{
+	const struct vma *v = &s->vmas.v[i];
+	const struct region *r = &s->regions[i];
+	char size[6][SIZE_TEXT], perms[5], name[NAME_TEXT];
+	uint64_t fallow =
+		r->resident[LEDGER_HEAP_RETURNABLE] + r->resident[LEDGER_HEAP_HELD];
+
+	fprintf(out,
+		"%012" PRIx64 "-%012" PRIx64
+		" %s %12s %12s %12s %12s %12s %12s  %-7s %s\n",
+		v->start, v->end, perms_of(v, perms), size_format(size[0], v->st.rss),
+		size_format(size[1], v->st.pss), size_format(size[2], v->st.anon),
+		size_format(size[3], v->st.dirty), size_format(size[4], v->st.swap),
+		size_format(size[5], fallow), r->owner,
+		escape_terminal(name, sizeof(name), v->name));
+}
+
+static void region_totals(FILE *out, const struct snapshot *s)
+{
+	uint64_t sum[6] = {0};
+	char size[6][SIZE_TEXT];
+
+	for (size_t i = 0; i < s->vmas.n; i++) {
+		const struct vma_stats *st = &s->vmas.v[i].st;
+		const struct region *r = &s->regions[i];
+
+		sum[0] += st->rss;
+		sum[1] += st->pss;
+		sum[2] += st->anon;
+		sum[3] += st->dirty;
+		sum[4] += st->swap;
+		sum[5] += r->resident[LEDGER_HEAP_RETURNABLE] +
+			  r->resident[LEDGER_HEAP_HELD];
+	}
+	for (int k = 0; k < 6; k++)
+		size_format(size[k], sum[k]);
+	fprintf(out, "%-30s %12s %12s %12s %12s %12s %12s\n", "total", size[0], size[1],
+		size[2], size[3], size[4], size[5]);
+}
+
+void text_regions(FILE *out, const struct view *v)
+{
+	const struct snapshot *s = v->now;
+	size_t *order = malloc(s->vmas.n * sizeof(*order));
+	struct paint p = paint_of(v);
+
+	header(out, v);
+	fprintf(out, "\n%s%-25s %-4s %12s %12s %12s %12s %12s %12s  %-7s %s%s\n", p.dim,
+		"range", "", "rss", "pss", "anon", "dirty", "swap", "fallow", "owner",
+		"name", p.off);
+	if (order) {
+		for (size_t i = 0; i < s->vmas.n; i++)
+			order[i] = i;
+		sort_of = s;
+		qsort(order, s->vmas.n, sizeof(*order), by_rss);
+	}
+	for (size_t i = 0; i < s->vmas.n; i++)
+		region_line(out, s, order ? order[i] : i);
+	free(order);
+	region_totals(out, s);
+	footer(out, v);
+}
+
+static const char *arena_name(enum arena_kind k)
+{
+	return k == ARENA_MAIN ? "main" : k == ARENA_THREAD ? "thread" : "mmapped";
+}
+
+static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
+{
+	uint64_t value[] = {a->mapped,	 a->resident,	a->bytes[EXTENT_LIVE],
+			    a->stranded, a->returnable, a->held};
+	char size[SIZE_TEXT];
+
+	fprintf(out, "  %-22s", name);
+	for (size_t i = 0; i < sizeof(value) / sizeof(value[0]); i++)
+		fprintf(out, " %12s", size_format(size, value[i]));
+	fputc('\n', out);
+}
+
+static void arena_table(FILE *out, const struct view *v, const struct heap *h)
+{
+	struct heap_totals t = heap_totals(h);
+	struct heap_arena sum = {.mapped = t.mapped,
+				 .resident = t.resident,
+				 .bytes[EXTENT_LIVE] = t.live,
+				 .stranded = t.stranded,
+				 .returnable = t.returnable,
+				 .held = t.held};
+	struct paint p = paint_of(v);
+	char name[64];
+
+	fprintf(out, "\n  %s%-22s %12s %12s %12s %12s %12s %12s%s\n", p.dim, "arena",
+		"mapped", "resident", "live", "stranded", "returnable", "held", p.off);
+	for (size_t i = 0; i < h->narenas; i++) {
+		const struct heap_arena *a = &h->arenas[i];
+
+		snprintf(name, sizeof(name), "%-7s %" PRIx64, arena_name(a->kind),
+			 a->address);
+		arena_row(out, a->address ? name : arena_name(a->kind), a);
+	}
+	arena_row(out, "total", &sum);
+}
+
+static void settings(FILE *out, const struct heap *h)
+{
+	char size[SIZE_TEXT];
+
+	if (!h->nsettings)
+		return;
+	fprintf(out, "\n  settings in force:");
+	for (size_t i = 0; i < h->nsettings; i++) {
+		const struct heap_setting *s = &h->settings[i];
+
+		if (s->is_bytes)
+			fprintf(out, "%s %s=%s", i ? "," : "", s->name,
+				size_format(size, s->value));
+		else
+			fprintf(out, "%s %s=%" PRIu64, i ? "," : "", s->name, s->value);
+	}
+	fputc('\n', out);
+}
+
+void text_heap(FILE *out, const struct view *v)
+{
+	header(out, v);
+	if (!v->now->nheaps)
+		fprintf(out, "\n  no known allocator was found\n");
+	for (size_t i = 0; i < v->now->nheaps; i++) {
+		const struct heap *h = v->now->heaps[i];
+
+		heap_line(out, h);
+		if (h->status == HEAP_UNSUPPORTED)
+			continue;
+		arena_table(out, v, h);
+		settings(out, h);
+		fprintf(out, "  purge: %s\n", h->ops->purge);
+	}
+	footer(out, v);
+}
