@@ -21,13 +21,13 @@
 #include "target/vma.h"
 
 enum extent_kind {
-	EXTENT_LIVE,		/* blocks that the application holds, headers included */
-	EXTENT_FREE,		/* free, and the purge call leaves it where it is */
-	EXTENT_CACHED,		/* free, in a thread's cache; the purge leaves it */
-	EXTENT_TOP,		/* free, the top of an arena that the purge leaves */
-	EXTENT_RETURNABLE,	/* free, whole pages; the purge gives them back */
-	EXTENT_META,		/* the allocator's own */
-	EXTENT_UNREAD,		/* belongs to the allocator, could not be decoded */
+	EXTENT_LIVE, /* blocks that the application holds, headers included */
+	EXTENT_FREE, /* free, and the purge call leaves it where it is */
+	EXTENT_CACHED, /* free, in a thread's cache; the purge leaves it */
+	EXTENT_TOP, /* free, the top of an arena that the purge leaves */
+	EXTENT_RETURNABLE, /* free, whole pages; the purge gives them back */
+	EXTENT_META, /* the allocator's own */
+	EXTENT_UNREAD, /* belongs to the allocator, could not be decoded */
 	EXTENT_KINDS
 };
 
@@ -39,7 +39,7 @@ enum extent_kind {
 struct extent {
 	uint64_t start, end;
 	enum extent_kind kind;
-	uint32_t arena;		/* index in struct heap's arenas */
+	uint32_t arena; /* index in struct heap's arenas */
 };
 
 /* Receives extents. A nonzero return stops the walk, which then returns it. */
@@ -49,74 +49,74 @@ struct extent_sink {
 
 /* Where an arena's memory comes from; fills the advice. */
 enum arena_kind {
-	ARENA_MAIN,		/* glibc: the brk heap and what extends it */
-	ARENA_THREAD,		/* glibc: a non-main arena */
-	ARENA_MMAPPED,		/* blocks with a mapping of their own */
+	ARENA_MAIN, /* glibc: the brk heap and what extends it */
+	ARENA_THREAD, /* glibc: a non-main arena */
+	ARENA_MMAPPED, /* blocks with a mapping of their own */
 };
 
 struct heap_arena {
 	enum arena_kind kind;
-	uint64_t address;	/* of the allocator's own record of it; 0 if none */
-	uint64_t top;		/* address of its top chunk, 0 if none; set by detect() */
+	uint64_t address; /* of the allocator's own record of it; 0 if none */
+	uint64_t top; /* address of its top chunk, 0 if none; set by detect() */
 	/* By the walk, in bytes. */
-	uint64_t mapped;	/* all extents */
+	uint64_t mapped; /* all extents */
 	uint64_t bytes[EXTENT_KINDS];
 	/* By the model's sweep, in bytes of resident pages. */
 	uint64_t resident;
-	uint64_t used;		/* pages with a live byte */
-	uint64_t stranded;	/* free bytes on those pages */
+	uint64_t used; /* pages with a live byte */
+	uint64_t stranded; /* free bytes on those pages */
 	uint64_t returnable;
 	uint64_t returnable_top; /* part of returnable: the main arena's top */
-	uint64_t held;		/* fallow pages that the purge leaves */
-	uint64_t held_cached, held_top;	/* parts of held, by their first cause */
-	uint64_t swapped;	/* fallow or not */
+	uint64_t held; /* fallow pages that the purge leaves */
+	uint64_t held_cached, held_top; /* parts of held, by their first cause */
+	uint64_t swapped; /* fallow or not */
 };
 
 /* A setting in force in the target, read from the allocator's own variables. */
 struct heap_setting {
-	const char *name;	/* "trim_threshold" */
+	const char *name; /* "trim_threshold" */
 	uint64_t value;
 	bool is_bytes;
 };
 
 enum heap_status {
-	HEAP_EXACT,		/* every byte decoded, cross-checks held */
-	HEAP_PARTIAL,		/* some of it is EXTENT_UNREAD or torn: see reason */
-	HEAP_UNSUPPORTED,	/* recognised, not decoded: see reason */
+	HEAP_EXACT, /* every byte decoded, cross-checks held */
+	HEAP_PARTIAL, /* some of it is EXTENT_UNREAD or torn: see reason */
+	HEAP_UNSUPPORTED, /* recognised, not decoded: see reason */
 };
 
 struct heap_ops;
 
 struct heap {
 	const struct heap_ops *ops;
-	char version[64];	/* of the layout that passed the self-check: "2.36", or a
+	char version[64]; /* of the layout that passed the self-check: "2.36", or a
 				 * range "2.32-2.41" where layouts are equal; the
 				 * library's own version if it is certain */
 	enum heap_status status;
-	char reason[256];	/* why not exact; "" else */
+	char reason[256]; /* why not exact; "" else */
 	struct heap_arena *arenas;
 	size_t narenas;
 	struct heap_setting *settings;
 	size_t nsettings;
-	uint64_t torn;		/* bytes that changed under the walk and were not settled */
+	uint64_t torn; /* bytes that changed under the walk and were not settled */
 	/*
 	 * Free bytes as the allocator's own statistics would give them, where
 	 * that differs from the sum over extents: glibc counts thread caches
 	 * as used (mallinfo2().fordblks).
 	 */
 	uint64_t own_free;
-	void *priv;		/* the decoder's */
+	void *priv; /* the decoder's */
 };
 
 /* What a decoder may look at. */
 struct heap_source {
-	struct target *target;	/* reader included */
+	struct target *target; /* reader included */
 	const struct vma_list *vmas;
 };
 
 struct heap_ops {
-	const char *name;	/* "glibc" */
-	const char *purge;	/* the call that gives fallow pages back: "malloc_trim(0)" */
+	const char *name; /* "glibc" */
+	const char *purge; /* the call that gives fallow pages back: "malloc_trim(0)" */
 	/*
 	 * Looks for the allocator. Returns 0 with *@out NULL if it is not there,
 	 * 0 with a heap if it is (maybe HEAP_UNSUPPORTED), -1 with @e set if the

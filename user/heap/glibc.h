@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to the glibc decoder. The words are those of malloc/malloc.c: a chunk
+ * begins with prev_size and size; the size's low three bits are flags; whether a
+ * chunk is in use is told by the flag PREV_INUSE of the chunk behind it.
+ */
+#ifndef FALLOW_GLIBC_H
+#define FALLOW_GLIBC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heap/heap.h"
+
+/* 64-bit little-endian glibc: malloc/malloc-internal.h, MALLOC_ALIGNMENT. */
+#define CHUNK_ALIGN  16u
+#define CHUNK_MIN    0x20u /* MINSIZE */
+#define CHUNK_STRUCT 0x30u /* sizeof(struct malloc_chunk) */
+#define PREV_INUSE   1u
+#define IS_MMAPPED   2u
+#define SIZE_FLAGS   7u
+
+#define NBINS		127 /* bin_at(1) to bin_at(127) */
+#define NFASTBINS	10
+#define TCACHE_BINS_MAX 76
+
+struct chunk_head {
+	uint64_t prev_size;
+	uint64_t size; /* with flags */
+};
+
+/* struct malloc_state; offsets in bytes. */
+struct arena_layout {
+	const char *versions;
+	uint32_t fastbins; /* 0: has none */
+	uint32_t top;
+	uint32_t bins;
+	uint32_t next;
+	uint32_t system_mem;
+	uint32_t size; /* sizeof(struct malloc_state) */
+};
+
+/* struct malloc_par. */
+struct par_layout {
+	const char *versions;
+	uint32_t thp_pagesize, hp_pagesize; /* 0: has none */
+	uint32_t n_mmaps; /* then n_mmaps_max, max_n_mmaps, no_dyn_threshold: int each */
+	uint32_t mmapped_mem; /* then max_mmapped_mem, sbrk_base, tcache_bins,
+				 * tcache_max_bytes, tcache_count: 8 bytes each */
+	uint32_t size;
+};
+
+/* struct malloc_par as far as it is of use. */
+struct malloc_par {
+	bool found;
+	const struct par_layout *layout;
+	uint64_t trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	uint64_t thp_pagesize, hp_pagesize;
+	uint32_t n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	uint64_t mmapped_mem, sbrk_base, tcache_bins, tcache_max_bytes, tcache_count;
+};
+
+struct arena {
+	uint64_t addr; /* of its malloc_state */
+	uint64_t top;
+	uint64_t system_mem;
+	uint64_t fastbins[NFASTBINS];
+	bool main, noncontiguous;
+	/* Free chunks in its bins, ascending: where a broken walk goes on. */
+	uint64_t *known;
+	size_t nknown;
+	bool collected;
+};
+
+enum segment_kind {
+	SEGMENT_BRK, /* main arena, by sbrk */
+	SEGMENT_MORECORE, /* main arena, mmapped because sbrk failed */
+	SEGMENT_HEAP, /* of a thread arena */
+	SEGMENT_MMAPPED, /* one block with a mapping of its own */
+};
+
+/* A piece of address space that glibc holds. */
+struct segment {
+	uint64_t start, end;
+	uint64_t first; /* its first chunk; what lies before is metadata */
+	uint32_t arena; /* index in glibc.arenas; narenas for SEGMENT_MMAPPED */
+	enum segment_kind kind;
+};
+
+/* A chunk that looks in use but is free: its address with a kind in the low bits. */
+#define MARK_CACHED 1u /* in a tcache */
+#define MARK_FAST   2u /* in a fastbin */
+#define MARK_TCACHE 3u /* is a tcache_perthread_struct */
+#define MARK_KINDS  3u
+
+/* The last pages that were looked at, so that lists cost few system calls. */
+#define PEEK_PAGES 64
+#define PEEK_PAGE  4096u
+
+struct peek {
+	struct reader *reader;
+	uint64_t page[PEEK_PAGES]; /* 0: slot is empty */
+	uint8_t *data; /* PEEK_PAGES pages */
+	unsigned int steps; /* reads so far; bounded */
+};
+
+struct glibc {
+	const struct heap_source *src;
+	const struct arena_layout *layout;
+	struct malloc_par par;
+	struct arena *arenas; /* [0] is main_arena */
+	size_t narenas, arenas_cap;
+	struct segment *segments; /* by address */
+	size_t nsegments, segments_cap;
+	uint64_t *marks; /* by address */
+	size_t nmarks, marks_cap;
+	struct peek peek;
+	uint32_t found_mmaps;
+	uint64_t found_mmapped;
+	bool incomplete; /* something is missing: reason tells */
+	char reason[256];
+};
+
+/* Grows *@array, of elements of @size, to hold @n + 1. False: out of memory. */
+bool grow(void *array, size_t *cap, size_t n, size_t size);
+
+/* Notes the first reason why the picture is not whole. */
+void incomplete(struct glibc *g, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int peek_init(struct peek *p, struct reader *r);
+void peek_free(struct peek *p);
+/* Copies resident memory; 0, or -errno as reader_read(). */
+int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len);
+
+/* Private, anonymous, writable: where chunks can be. */
+bool in_heap_memory(const struct glibc *g, uint64_t addr);
+/* A pointer to a chunk, or to a chunk's memory, that could be true. */
+bool plausible_chunk(const struct glibc *g, uint64_t addr);
+
+/*
+ * glibc_roots.c: main_arena, mp_, the ring of arenas. 1 if found, 0 if this
+ * process has no initialised glibc malloc, -errno.
+ */
+int glibc_find_roots(struct glibc *g);
+
+/* glibc_segments.c: fills segments. 0 or -errno. */
+int glibc_find_segments(struct glibc *g);
+
+/* glibc_marks.c: fills marks from tcaches and fastbins. 0 or -errno. */
+int glibc_find_marks(struct glibc *g);
+/* Fills @a->known from its bins. 0 or -errno. */
+int glibc_collect_bins(struct glibc *g, struct arena *a);
+
+/* What the walk meets, in address order. */
+enum chunk_kind {
+	CHUNK_INUSE, /* or in a tcache or fastbin: marks tell */
+	CHUNK_FREE,
+	CHUNK_TOP,
+	CHUNK_META, /* before the first chunk, and fence posts */
+	CHUNK_BROKEN, /* could not be followed */
+};
+
+/*
+ * A visitor sees [start, end). A nonzero return ends the walk and is returned.
+ * @torn: broken because the target changed it, not because it is swapped out.
+ */
+struct chunk_visitor {
+	int (*chunk)(struct chunk_visitor *v, const struct segment *s,
+		     enum chunk_kind kind, uint64_t start, uint64_t end, bool torn);
+};
+
+/* glibc_walk.c: all chunks of one segment. 0, -errno, or the visitor's answer. */
+struct walk_window;
+struct walk_window *walk_window_new(void);
+void walk_window_free(struct walk_window *w);
+int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
+		       struct chunk_visitor *v);
+
+#endif

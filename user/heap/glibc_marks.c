@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Chunks that look in use but are free: those in thread caches and fastbins.
+ * Their lists are followed; every address that a list leads to is checked, and
+ * no list is followed for longer than the heap has chunks.
+ */
+#include "heap/glibc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 64 MiB of marks; a heap with more free small chunks is told as partial. */
+#define MARKS_MAX (8u << 20)
+#define SLOTS_MAX UINT16_MAX
+
+/* tcache_perthread_struct: 2-byte counts, then 8-byte list heads. */
+struct tcache_layout {
+	const char *versions;
+	unsigned int bins;
+	uint64_t chunk_size; /* of the chunk that holds it */
+	bool counts_used; /* the first array counts entries; else free slots */
+};
+
+static const struct tcache_layout tcache_layouts[] = {
+	{"2.30-2.41", 64, 0x290, true},
+	{"2.42-2.43", 76, 0x300, false},
+};
+
+#define LAYOUTS	   (sizeof(tcache_layouts) / sizeof(tcache_layouts[0]))
+#define SMALL_BINS 64u
+
+/* An entry: the end of its chunk's head, then next and key. */
+struct entry {
+	uint64_t size, next, key;
+};
+
+static int add_mark(struct glibc *g, uint64_t chunk, unsigned int kind)
+{
+	if (g->nmarks == MARKS_MAX) {
+		incomplete(g, "more than %u chunks in caches and fastbins", MARKS_MAX);
+		return 0;
+	}
+	if (!grow(&g->marks, &g->marks_cap, g->nmarks, sizeof(*g->marks)))
+		return -ENOMEM;
+	g->marks[g->nmarks++] = chunk | kind;
+	return 0;
+}
+
+/* PROTECT_PTR, since 2.32. */
+static uint64_t reveal(uint64_t pos, uint64_t next, bool mangled)
+{
+	return mangled ? next ^ (pos >> 12) : next;
+}
+
+static int read_entry(struct glibc *g, uint64_t mem, struct entry *e)
+{
+	if (!plausible_chunk(g, mem))
+		return -EFAULT;
+	return peek_read(&g->peek, mem - 8, e, sizeof(*e));
+}
+
+/* A chunk of @bin has one size; large bins (from 64 on) have ranges of sizes. */
+static bool size_fits(uint64_t size, unsigned int bin)
+{
+	size &= ~(uint64_t)SIZE_FLAGS;
+	if (bin < SMALL_BINS)
+		return size == CHUNK_MIN + bin * 16ull;
+	return size > CHUNK_MIN + (SMALL_BINS - 1) * 16ull && size % CHUNK_ALIGN == 0;
+}
+
+/*
+ * Follows a list; the number of entries up to its proper end, or -1. With @add,
+ * marks them.
+ */
+static int64_t follow(struct glibc *g, uint64_t head, unsigned int bin, bool mangled,
+		      bool add, int *err)
+{
+	int64_t n = 0;
+
+	for (uint64_t mem = head; mem; n++) {
+		struct entry e;
+
+		*err = read_entry(g, mem, &e);
+		if (*err || n > SLOTS_MAX || !size_fits(e.size, bin))
+			return -1;
+		if (add) {
+			*err = add_mark(g, mem - 16, MARK_CACHED);
+			if (*err)
+				return -1;
+		}
+		mem = reveal(mem, e.next, mangled);
+	}
+	return n;
+}
+
+static uint16_t count_of(const uint8_t *t, unsigned int bin)
+{
+	uint16_t n;
+
+	memcpy(&n, t + 2 * bin, sizeof(n));
+	return n;
+}
+
+static uint64_t head_of(const uint8_t *t, const struct tcache_layout *l, unsigned int bin)
+{
+	uint64_t head;
+
+	memcpy(&head, t + 2 * l->bins + 8 * bin, sizeof(head));
+	return head;
+}
+
+/*
+ * Is this a thread cache? Every list must lead to chunks of its bin's size and
+ * end, after as many as it counts, where it counts. 1 and *@mangled if so; an
+ * empty one is of no interest.
+ */
+static int holds(struct glibc *g, const uint8_t *t, const struct tcache_layout *l,
+		 bool *mangled, int *err)
+{
+	bool any = false;
+
+	for (unsigned int bin = 0; bin < l->bins; bin++) {
+		uint64_t head = head_of(t, l, bin);
+		uint16_t count = count_of(t, bin);
+		int64_t n;
+
+		if (l->counts_used && !head != !count)
+			return 0;
+		if (!head)
+			continue;
+		if (!any) {
+			*mangled = true;
+			n = follow(g, head, bin, true, false, err);
+			if (n < 0 && *err != -ESRCH) {
+				*mangled = false;
+				n = follow(g, head, bin, false, false, err);
+			}
+		} else {
+			n = follow(g, head, bin, *mangled, false, err);
+		}
+		if (n < 0 || (l->counts_used && n != count))
+			return 0;
+		any = true;
+	}
+	return any;
+}
+
+static int take(struct glibc *g, uint64_t chunk, const uint8_t *t,
+		const struct tcache_layout *l, bool mangled)
+{
+	int err = add_mark(g, chunk, MARK_TCACHE);
+
+	for (unsigned int bin = 0; !err && bin < l->bins; bin++)
+		follow(g, head_of(t, l, bin), bin, mangled, true, &err);
+	/* A list that broke since it was checked is short, not wrong. */
+	return err == -ESRCH || err == -ENOMEM ? err : 0;
+}
+
+static int try_tcache(struct glibc *g, uint64_t chunk, const struct tcache_layout *l)
+{
+	uint8_t t[TCACHE_BINS_MAX * 10];
+	bool mangled = false;
+	int err = peek_read(&g->peek, chunk + 16, t, 10 * l->bins);
+
+	if (err)
+		return err == -ESRCH ? err : 0;
+	if (holds(g, t, l, &mangled, &err))
+		return take(g, chunk, t, l, mangled);
+	return err == -ESRCH ? err : 0;
+}
+
+struct tcache_finder {
+	struct chunk_visitor visitor;
+	struct glibc *g;
+};
+
+static int find_in_chunk(struct chunk_visitor *v, const struct segment *s,
+			 enum chunk_kind kind, uint64_t start, uint64_t end, bool torn)
+{
+	struct glibc *g = ((struct tcache_finder *)v)->g;
+
+	(void)s;
+	(void)torn;
+	if (kind != CHUNK_INUSE)
+		return 0;
+	for (size_t i = 0; i < LAYOUTS; i++)
+		if (end - start == tcache_layouts[i].chunk_size)
+			return try_tcache(g, start, &tcache_layouts[i]);
+	return 0;
+}
+
+/* A thread's cache lies anywhere in its arena: all chunks are looked at. */
+static int find_tcaches(struct glibc *g)
+{
+	struct tcache_finder f = {{find_in_chunk}, g};
+	struct walk_window *w = walk_window_new();
+	int err = w ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < g->nsegments; i++)
+		if (g->segments[i].kind != SEGMENT_MMAPPED)
+			err = glibc_walk_segment(g, w, &g->segments[i], &f.visitor);
+	walk_window_free(w);
+	return err;
+}
+
+/* One fastbin. fd is at the same place as a tcache entry's next. */
+static int follow_fastbin(struct glibc *g, uint64_t head, unsigned int bin, bool mangled,
+			  bool add)
+{
+	for (uint64_t chunk = head, n = 0; chunk; n++) {
+		struct entry e;
+		int err = read_entry(g, chunk + 16, &e);
+
+		if (err || n > MARKS_MAX ||
+		    (e.size & ~(uint64_t)SIZE_FLAGS) != CHUNK_MIN + bin * 16ull)
+			return err == -ESRCH ? err : -EPROTO;
+		if (add && add_mark(g, chunk, MARK_FAST))
+			return -ENOMEM;
+		chunk = reveal(chunk + 16, e.next, mangled);
+	}
+	return 0;
+}
+
+static int find_fastbin(struct glibc *g, uint64_t head, unsigned int bin)
+{
+	bool mangled = true;
+	int err = follow_fastbin(g, head, bin, true, false);
+
+	if (err == -EPROTO || err == -EFAULT) {
+		mangled = false;
+		err = follow_fastbin(g, head, bin, false, false);
+	}
+	if (err == -EPROTO || err == -EFAULT)
+		incomplete(g, "a fastbin could not be followed to its end");
+	if (err == -ESRCH || err == -ENOMEM)
+		return err;
+	/* Of a broken list, the part that holds is still free memory. */
+	err = follow_fastbin(g, head, bin, mangled, true);
+	return err == -ESRCH || err == -ENOMEM ? err : 0;
+}
+
+static int find_fastbins(struct glibc *g)
+{
+	for (size_t i = 0; i < g->narenas; i++)
+		for (unsigned int bin = 0; bin < NFASTBINS; bin++) {
+			uint64_t head = g->arenas[i].fastbins[bin];
+			int err = head ? find_fastbin(g, head, bin) : 0;
+
+			if (err)
+				return err;
+		}
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int glibc_find_marks(struct glibc *g)
+{
+	int err = find_tcaches(g);
+
+	if (!err)
+		err = find_fastbins(g);
+	if (!err && g->nmarks)
+		qsort(g->marks, g->nmarks, sizeof(*g->marks), by_value);
+	return err;
+}
+
+/* One bin, by fd. The list is circular and ends at its head. */
+static int collect_bin(struct glibc *g, struct arena *a, size_t *cap, uint64_t head)
+{
+	uint64_t links[4], chunk;
+	int err = peek_read(&g->peek, head, links, sizeof(links));
+
+	if (err)
+		return err == -ESRCH ? err : 0;
+	for (chunk = links[2]; chunk != head && a->nknown < MARKS_MAX; chunk = links[2]) {
+		if (!plausible_chunk(g, chunk))
+			return 0;
+		err = peek_read(&g->peek, chunk, links, sizeof(links));
+		if (err)
+			return err == -ESRCH ? err : 0;
+		if (!grow(&a->known, cap, a->nknown, sizeof(*a->known)))
+			return -ENOMEM;
+		a->known[a->nknown++] = chunk;
+	}
+	return 0;
+}
+
+int glibc_collect_bins(struct glibc *g, struct arena *a)
+{
+	size_t cap = 0;
+	int err = 0;
+
+	if (a->collected)
+		return 0;
+	a->collected = true;
+	for (uint64_t i = 0; !err && i < NBINS; i++)
+		err = collect_bin(g, a, &cap, a->addr + g->layout->bins + 16 * i - 16);
+	if (a->nknown)
+		qsort(a->known, a->nknown, sizeof(*a->known), by_value);
+	return err;
+}

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which pieces of address space glibc holds: the brk heap, what replaced it
+ * where sbrk failed, the heaps of thread arenas, and blocks with a mapping of
+ * their own. Sizes that the target tells are cut to what it maps.
+ */
+#include "heap/glibc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAP_MAX_DEFAULT (64ull << 20) /* HEAP_MAX_SIZE, malloc/arena.c */
+#define HEAPS_PER_ARENA	 (1u << 20) /* 64 TiB */
+#define LEAD_STEP	 16u
+#define GATHER		 512u
+
+/* malloc/arena.c: struct _heap_info up to its size. */
+struct heap_info {
+	uint64_t arena, prev, size;
+};
+
+static int add_segment(struct glibc *g, enum segment_kind kind, uint64_t start,
+		       uint64_t end, uint64_t first, uint32_t arena)
+{
+	if (!grow(&g->segments, &g->segments_cap, g->nsegments, sizeof(*g->segments)))
+		return -ENOMEM;
+	g->segments[g->nsegments++] = (struct segment){start, end, first, arena, kind};
+	return 0;
+}
+
+static uint64_t align_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/* [@start, @end) as far as it is mapped without a hole. */
+static uint64_t mapped_end(const struct glibc *g, uint64_t start, uint64_t end)
+{
+	const struct vma_list *l = g->src->vmas;
+	const struct vma *v = vma_find(l, start);
+
+	if (!v)
+		return start;
+	while (v->end < end && v + 1 < l->v + l->n && v[1].start == v->end &&
+	       vma_is_anon(v + 1))
+		v++;
+	return v->end < end ? v->end : end;
+}
+
+static uint64_t top_end(struct glibc *g, const struct arena *a)
+{
+	struct chunk_head h;
+
+	if (peek_read(&g->peek, a->top, &h, sizeof(h)))
+		return a->top;
+	return a->top + (h.size & ~(uint64_t)SIZE_FLAGS);
+}
+
+static int brk_segment(struct glibc *g)
+{
+	const struct arena *a = &g->arenas[0];
+	const struct vma *v = vma_find(g->src->vmas, a->top);
+	uint64_t start, end;
+
+	/* Nothing was allocated from it yet: top is a bin. */
+	if (!v || (a->top >= a->addr && a->top < a->addr + g->layout->size))
+		return 0;
+	start = g->par.found && g->par.sbrk_base ? g->par.sbrk_base : v->start;
+	if (start > a->top)
+		start = v->start;
+	end = mapped_end(g, start, top_end(g, a));
+	if (end <= a->top) {
+		incomplete(g, "the top of the main heap is outside its mapping");
+		end = mapped_end(g, start, v->end);
+	}
+	if (end - start != a->system_mem)
+		incomplete(
+			g,
+			"the main heap is not in one piece (something else calls sbrk)");
+	return add_segment(g, SEGMENT_BRK, start, end, align_up(start, CHUNK_ALIGN), 0);
+}
+
+static int add_morecore(struct glibc *g, uint64_t addr)
+{
+	const struct vma *v = vma_find(g->src->vmas, addr);
+
+	if (!v)
+		return 0;
+	for (size_t i = 0; i < g->nsegments; i++)
+		if (addr >= g->segments[i].start && addr < g->segments[i].end)
+			return 0;
+	return add_segment(g, SEGMENT_MORECORE, v->start, v->end, v->start, 0);
+}
+
+/*
+ * When sbrk fails, the main arena goes on in mappings (sysmalloc_mmap_fallback).
+ * No list leads to them: those with the top or with a free chunk are found.
+ */
+static int morecore_segments(struct glibc *g)
+{
+	struct arena *a = &g->arenas[0];
+	uint64_t sum = 0;
+	int err = glibc_collect_bins(g, a);
+
+	if (!err && g->par.sbrk_base && g->par.sbrk_base < a->top) {
+		const struct vma *v = vma_find(g->src->vmas, g->par.sbrk_base);
+
+		if (v && !strcmp(v->name, "[heap]"))
+			err = add_segment(g, SEGMENT_BRK, g->par.sbrk_base, v->end,
+					  align_up(g->par.sbrk_base, CHUNK_ALIGN), 0);
+	}
+	if (!err)
+		err = add_morecore(g, a->top);
+	for (size_t i = 0; !err && i < a->nknown; i++)
+		err = add_morecore(g, a->known[i]);
+	for (size_t i = 0; i < g->nsegments; i++)
+		sum += g->segments[i].end - g->segments[i].start;
+	if (sum < a->system_mem)
+		incomplete(g, "parts of the main heap outside brk were not found");
+	return err;
+}
+
+static int read_heap_info(struct glibc *g, uint64_t heap, uint64_t arena,
+			  struct heap_info *h)
+{
+	int err = peek_read(&g->peek, heap, h, sizeof(*h));
+
+	if (err)
+		return err == -ESRCH ? err : 0;
+	return h->arena == arena && h->size && h->size % PEEK_PAGE == 0;
+}
+
+/*
+ * The heap that holds @addr. Heaps are aligned to HEAP_MAX_SIZE, or with huge
+ * pages to four of those (malloc/arena.c: heap_max_size()).
+ */
+static int heap_of(struct glibc *g, uint64_t addr, uint64_t arena, uint64_t *heap,
+		   struct heap_info *h)
+{
+	uint64_t sizes[] = {HEAP_MAX_DEFAULT, 4 * g->par.hp_pagesize, 8ull << 20,
+			    4ull << 30};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int ok;
+
+		if (!sizes[i])
+			continue;
+		*heap = addr - addr % sizes[i];
+		ok = read_heap_info(g, *heap, arena, h);
+		if (ok)
+			return ok;
+	}
+	return 0;
+}
+
+/* heap_info is followed by the arena itself in the first heap, else by chunks. */
+static uint64_t first_chunk(const struct glibc *g, uint64_t heap, const struct arena *a,
+			    uint64_t info_size)
+{
+	if (a->addr - heap == info_size)
+		return align_up(a->addr + g->layout->size, CHUNK_ALIGN);
+	return heap + info_size;
+}
+
+static int arena_segments(struct glibc *g, uint32_t index)
+{
+	const struct arena *a = &g->arenas[index];
+	uint64_t info_size = a->addr % PEEK_PAGE; /* sizeof(heap_info) */
+	struct heap_info h;
+	uint64_t heap, sum = 0;
+	int ok = heap_of(g, a->top, a->addr, &heap, &h);
+
+	for (unsigned int n = 0; ok > 0; n++) {
+		uint64_t end = mapped_end(g, heap, heap + h.size);
+
+		if (end <= heap || n == HEAPS_PER_ARENA)
+			break;
+		sum += end - heap;
+		ok = add_segment(g, SEGMENT_HEAP, heap, end,
+				 first_chunk(g, heap, a, info_size), index);
+		if (ok)
+			break;
+		if (!h.prev)
+			goto done;
+		heap = h.prev;
+		ok = read_heap_info(g, heap, a->addr, &h);
+	}
+	if (ok < 0)
+		return ok;
+	incomplete(g, "the heaps of arena %u could not be followed", index);
+done:
+	if (sum != a->system_mem)
+		incomplete(g, "arena %u has %llu bytes by its own count, %llu were found",
+			   index, (unsigned long long)a->system_mem,
+			   (unsigned long long)sum);
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Index of the first segment that ends above @addr. */
+static size_t segment_above(const struct glibc *g, size_t n, uint64_t addr)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (g->segments[mid].end <= addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/*
+ * The length of the mapping of a chunk with head @h, @lead bytes into it; 0 if
+ * it is none. The size includes the head up to 2.42; later, the head comes on
+ * top, and bit 0 of prev_size says that huge pages are used
+ * (mmap_set_chunk()).
+ */
+static uint64_t mmapped_length(const struct chunk_head *h, uint64_t lead, uint64_t max)
+{
+	uint64_t size = h->size & ~(uint64_t)SIZE_FLAGS;
+
+	if ((h->size & SIZE_FLAGS) != IS_MMAPPED || (h->prev_size & ~1ull) != lead)
+		return 0;
+	if (size < CHUNK_MIN || size > max - lead)
+		return 0;
+	if ((lead + size) % PEEK_PAGE == 0)
+		return lead + size;
+	if ((lead + size + 16) % PEEK_PAGE == 0)
+		return lead + size + 16;
+	return 0;
+}
+
+/* A mapped block whose mapping starts at @start: its length or 0. */
+static int64_t mmapped_at(struct glibc *g, uint64_t start, uint64_t end)
+{
+	uint8_t page[PEEK_PAGE];
+	int err = peek_read(&g->peek, start, page, sizeof(page));
+
+	if (err)
+		return err == -ESRCH ? err : 0;
+	/* An aligned block begins a multiple of 16 into its mapping. */
+	for (uint32_t lead = 0; lead + sizeof(struct chunk_head) <= sizeof(page);
+	     lead += LEAD_STEP) {
+		struct chunk_head h;
+		uint64_t len;
+
+		memcpy(&h, page + lead, sizeof(h));
+		len = mmapped_length(&h, lead, end - start);
+		if (len && len <= end - start)
+			return (int64_t)len;
+	}
+	return 0;
+}
+
+static int add_mmapped(struct glibc *g, uint64_t start, uint64_t len)
+{
+	g->found_mmaps++;
+	g->found_mmapped += len;
+	return add_segment(g, SEGMENT_MMAPPED, start, start + len, start,
+			   (uint32_t)g->narenas);
+}
+
+static bool all_mmaps_found(const struct glibc *g)
+{
+	return g->par.found && g->found_mmaps >= g->par.n_mmaps;
+}
+
+/* Blocks that follow each other from the start of [start, end) on. */
+static int mmapped_from(struct glibc *g, uint64_t *start, uint64_t end)
+{
+	while (*start < end) {
+		int64_t len = mmapped_at(g, *start, end);
+		int err;
+
+		if (len <= 0)
+			return (int)len;
+		err = add_mmapped(g, *start, (uint64_t)len);
+		if (err)
+			return err;
+		*start += (uint64_t)len;
+	}
+	return 0;
+}
+
+static bool may_hold_mmapped(const struct vma *v)
+{
+	const uint32_t rw = VMA_READ | VMA_WRITE;
+
+	return vma_is_anon(v) && (v->flags & rw) == rw && (v->st.rss || v->st.swap) &&
+	       (!v->name[0] || !strncmp(v->name, "[anon", 5));
+}
+
+/* Heads of the resident pages among @n from @start, into what follows. */
+struct page_heads {
+	uint64_t addr[GATHER];
+	struct chunk_head head[GATHER];
+	uint8_t ok[GATHER];
+	size_t n;
+};
+
+static int read_page_heads(struct glibc *g, uint64_t start, size_t pages,
+			   struct page_heads *h)
+{
+	uint8_t present[GATHER];
+	int err = reader_presence(&g->src->target->reader, start, pages, present);
+
+	h->n = 0;
+	if (err)
+		return err;
+	for (size_t i = 0; i < pages; i++)
+		if (present[i] == PAGE_RESIDENT)
+			h->addr[h->n++] = start + i * PEEK_PAGE;
+	return h->n ? reader_gather(&g->src->target->reader, h->addr, h->n,
+				    sizeof(h->head[0]), h->head, h->ok)
+		    : 0;
+}
+
+/*
+ * The kernel merges neighbouring mappings, so that a block may begin within a
+ * VMA. Looks at the head of every resident page of [start, end).
+ */
+static int mmapped_within(struct glibc *g, uint64_t start, uint64_t end)
+{
+	struct page_heads h;
+	uint64_t done = start; /* below this, all is accounted for */
+
+	for (uint64_t at = start; at < end && !all_mmaps_found(g);) {
+		uint64_t left = (end - at) / PEEK_PAGE;
+		size_t pages = left < GATHER ? left : GATHER;
+		int err = read_page_heads(g, at, pages, &h);
+
+		for (size_t i = 0; !err && i < h.n; i++) {
+			uint64_t from = h.addr[i];
+
+			if (!h.ok[i] || from < done ||
+			    !mmapped_length(&h.head[i], 0, end - from))
+				continue;
+			err = mmapped_from(g, &from, end);
+			done = from;
+		}
+		if (err)
+			return err;
+		at += pages * PEEK_PAGE;
+		if (at < done)
+			at = done;
+	}
+	return 0;
+}
+
+/* Calls @look on the parts of VMAs that no segment covers yet. */
+static int for_unclaimed(struct glibc *g, size_t nclaimed,
+			 int (*look)(struct glibc *g, uint64_t start, uint64_t end))
+{
+	const struct vma_list *l = g->src->vmas;
+
+	for (size_t i = 0; i < l->n && !all_mmaps_found(g); i++) {
+		const struct vma *v = &l->v[i];
+		uint64_t at = v->start;
+
+		if (!may_hold_mmapped(v))
+			continue;
+		for (size_t k = segment_above(g, nclaimed, at); at < v->end; k++) {
+			bool last = k == nclaimed || g->segments[k].start >= v->end;
+			uint64_t end = last ? v->end : g->segments[k].start;
+			int err = at < end ? look(g, at, end) : 0;
+
+			if (err)
+				return err;
+			if (last)
+				break;
+			at = g->segments[k].end;
+		}
+	}
+	return 0;
+}
+
+static int look_at_start(struct glibc *g, uint64_t start, uint64_t end)
+{
+	return mmapped_from(g, &start, end);
+}
+
+static void sort_segments(struct glibc *g)
+{
+	if (g->nsegments)
+		qsort(g->segments, g->nsegments, sizeof(*g->segments), by_start);
+}
+
+static int mmapped_segments(struct glibc *g)
+{
+	int err;
+
+	sort_segments(g);
+	err = for_unclaimed(g, g->nsegments, look_at_start);
+	if (err || !g->par.found)
+		return err;
+	if (!all_mmaps_found(g)) {
+		sort_segments(g);
+		err = for_unclaimed(g, g->nsegments, mmapped_within);
+	}
+	if (g->found_mmaps != g->par.n_mmaps || g->found_mmapped != g->par.mmapped_mem)
+		incomplete(g, "%u of %u blocks with mappings of their own were found",
+			   g->found_mmaps, g->par.n_mmaps);
+	return err;
+}
+
+/* Forged lists may name a piece twice; extents must not overlap. */
+static void drop_overlaps(struct glibc *g)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->nsegments; i++) {
+		struct segment *s = &g->segments[i];
+
+		if (kept && s->start < g->segments[kept - 1].end) {
+			incomplete(g,
+				   "heaps overlap: the allocator's records are damaged");
+			continue;
+		}
+		if (s->first > s->end)
+			s->first = s->end;
+		g->segments[kept++] = *s;
+	}
+	g->nsegments = kept;
+}
+
+int glibc_find_segments(struct glibc *g)
+{
+	int err = g->arenas[0].noncontiguous ? morecore_segments(g) : brk_segment(g);
+
+	for (uint32_t i = 1; !err && i < g->narenas; i++)
+		err = arena_segments(g, i);
+	if (!err)
+		err = mmapped_segments(g);
+	sort_segments(g);
+	drop_overlaps(g);
+	return err;
+}

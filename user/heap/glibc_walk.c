@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The physical walk: from chunk to chunk by their sizes, through windows of
+ * resident memory. Where the chain breaks, because the target changes it or its
+ * memory is swapped out, the window is read again, and then the walk goes on at
+ * the next chunk that a bin knows.
+ */
+#include "heap/glibc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRIES 3
+#define WINDOW_SMALL                                                                     \
+	(16u << 10) /* after a jump: one chunk's head may be all that is wanted */
+
+struct walk_window {
+	uint64_t start, end; /* empty: nothing read */
+	size_t next_len;
+	uint8_t present[READER_WINDOW / PEEK_PAGE];
+	uint8_t data[READER_WINDOW];
+};
+
+struct walk {
+	struct glibc *g;
+	struct walk_window *w;
+	const struct segment *s;
+	struct chunk_visitor *v;
+};
+
+struct walk_window *walk_window_new(void)
+{
+	return calloc(1, sizeof(struct walk_window));
+}
+
+void walk_window_free(struct walk_window *w)
+{
+	free(w);
+}
+
+/* Brings the page of @addr, and what follows, into the window. */
+static int fill(struct walk *k, uint64_t addr)
+{
+	struct walk_window *w = k->w;
+	uint64_t start = addr - addr % PEEK_PAGE;
+	uint64_t left = (k->s->end - start + PEEK_PAGE - 1) / PEEK_PAGE * PEEK_PAGE;
+	size_t len = start == w->end ? 2 * w->next_len : WINDOW_SMALL;
+	ssize_t got;
+
+	if (len > READER_WINDOW)
+		len = READER_WINDOW;
+	w->next_len = len;
+	if (len > left)
+		len = left;
+	w->start = w->end = 0;
+	got = reader_window(&k->g->src->target->reader, start, len, w->data, w->present);
+	if (got < 0)
+		return (int)got;
+	w->start = start;
+	w->end = start + len;
+	return 0;
+}
+
+/*
+ * The head at @addr. -ENODATA if its page is not resident. A head is aligned to
+ * its own size and thus lies within a page.
+ */
+static int head_at(struct walk *k, uint64_t addr, struct chunk_head *h)
+{
+	struct walk_window *w = k->w;
+
+	if (addr < w->start || addr >= w->end) {
+		int err = fill(k, addr);
+
+		if (err)
+			return err;
+	}
+	if (w->present[(addr - w->start) / PEEK_PAGE] != PAGE_RESIDENT)
+		return -ENODATA;
+	memcpy(h, w->data + (addr - w->start), sizeof(*h));
+	return 0;
+}
+
+static int visit(struct walk *k, enum chunk_kind kind, uint64_t start, uint64_t end,
+		 bool torn)
+{
+	return start < end ? k->v->chunk(k->v, k->s, kind, start, end, torn) : 0;
+}
+
+/*
+ * A step from the chunk at @p: its end and kind. CHUNK_META is the fence post
+ * that ends a full heap (sysmalloc()). -ENODATA: not resident; -EPROTO: what is
+ * there is no chunk.
+ */
+static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind)
+{
+	const struct arena *a = &k->g->arenas[k->s->arena];
+	struct chunk_head h, next;
+	uint64_t size;
+	int err = head_at(k, p, &h);
+
+	if (err)
+		return err;
+	size = h.size & ~(uint64_t)SIZE_FLAGS;
+	if (p == a->top) {
+		*kind = CHUNK_TOP;
+		*end = k->s->end;
+		return 0;
+	}
+	if (size <= 16 && (h.size & PREV_INUSE)) {
+		*kind = CHUNK_META;
+		*end = k->s->end;
+		return 0;
+	}
+	if (size < CHUNK_MIN || size % CHUNK_ALIGN || (h.size & IS_MMAPPED) ||
+	    size > k->s->end - p || k->s->end - p - size < sizeof(next))
+		return -EPROTO;
+	*end = p + size;
+	err = head_at(k, *end, &next);
+	if (err == -ENODATA) {
+		/* Its state is not to be known, its extent is. */
+		*kind = CHUNK_BROKEN;
+		return 0;
+	}
+	if (err)
+		return err;
+	*kind = next.size & PREV_INUSE ? CHUNK_INUSE : CHUNK_FREE;
+	return *kind == CHUNK_FREE && next.prev_size != size ? -EPROTO : 0;
+}
+
+/* step(), with another look at memory that made no sense. */
+static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
+			  enum chunk_kind *kind)
+{
+	int err = step(k, p, end, kind);
+
+	for (int i = 0; err == -EPROTO && i < RETRIES; i++) {
+		k->w->start = k->w->end = 0;
+		err = step(k, p, end, kind);
+	}
+	return err;
+}
+
+/* The next place above @p where a chunk is known to begin; 0 if there is none. */
+static int next_known(struct walk *k, uint64_t p, uint64_t *next)
+{
+	struct arena *a = &k->g->arenas[k->s->arena];
+	size_t lo = 0, hi;
+	int err = glibc_collect_bins(k->g, a);
+
+	if (err)
+		return err;
+	for (hi = a->nknown; lo < hi;) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (a->known[mid] <= p)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*next = 0;
+	if (lo < a->nknown && a->known[lo] < k->s->end)
+		*next = a->known[lo];
+	if (a->top > p && a->top < k->s->end && (!*next || a->top < *next))
+		*next = a->top;
+	return 0;
+}
+
+/* Tells [p, …) as broken up to where the walk can go on, which goes to *@p. */
+static int skip_broken(struct walk *k, uint64_t *p, bool torn)
+{
+	uint64_t next;
+	int err = next_known(k, *p, &next);
+
+	if (err)
+		return err;
+	if (!next)
+		next = k->s->end;
+	err = visit(k, CHUNK_BROKEN, *p, next, torn);
+	*p = next;
+	return err;
+}
+
+int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
+		       struct chunk_visitor *v)
+{
+	struct walk k = {g, w, s, v};
+	uint64_t p = s->first;
+	int err = visit(&k, CHUNK_META, s->start, s->first, false);
+
+	w->start = w->end = 0;
+	while (!err && p < s->end) {
+		enum chunk_kind kind;
+		uint64_t end;
+
+		err = step_patiently(&k, p, &end, &kind);
+		if (err == -ENODATA || err == -EPROTO) {
+			err = skip_broken(&k, &p, err == -EPROTO);
+			continue;
+		}
+		if (!err)
+			err = visit(&k, kind, p, end, false);
+		p = end;
+	}
+	return err;
+}
