@@ -12,11 +12,11 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *about;
 } commands[] = {
-	{"report", cmd_report, "where a process' memory is, and what gives it back"},
-	{"regions", cmd_regions, "the same by mapping"},
-	{"heap", cmd_heap, "the same by allocator and arena"},
-	{"watch", cmd_watch, "the report, redrawn, with change and rate"},
-	{"info", cmd_info, "module, sources and what they can tell here"},
+	{ "report", cmd_report, "where a process' memory is, and what gives it back" },
+	{ "regions", cmd_regions, "the same by mapping" },
+	{ "heap", cmd_heap, "the same by allocator and arena" },
+	{ "watch", cmd_watch, "the report, redrawn, with change and rate" },
+	{ "info", cmd_info, "module, sources and what they can tell here" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

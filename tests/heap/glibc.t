@@ -4,6 +4,7 @@
 books, and the RSS drop of a real malloc_trim(0)."""
 import os
 import sys
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import heaplib
 from tap import Tap
@@ -46,6 +47,7 @@ def check_running(glibc, pattern, threads, seed):
     with heaplib.Workload(glibc, pattern, threads, seed) as w:
         w.work()
         w.ask("churn")
+        time.sleep(4)  # until churn has reached its own steady state
         looks = [allocator(w.look(stop=False)) for _ in range(5)]
         exact = allocator(w.look(stop=True))
     worst = max(abs(a["returnable_bytes"] - exact["returnable_bytes"]) for a in looks)

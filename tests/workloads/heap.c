@@ -282,17 +282,20 @@ static void report_held(void)
 }
 
 /* struct mallinfo2 has the fields of mallinfo as size_t; 2.31 has int alone. */
+typedef struct {
+	size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks,
+		keepcost;
+} info2;
+
+/* Looked up at the start, for a failing dlsym() allocates. */
+static info2 (*get_info2)(void);
+
 static void report_info(void)
 {
-	typedef struct {
-		size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks,
-			fordblks, keepcost;
-	} info2;
-	info2 (*get2)(void) = (info2(*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
 	char text[128];
 
-	if (get2) {
-		info2 m = get2();
+	if (get_info2) {
+		info2 m = get_info2();
 
 		snprintf(text, sizeof(text), "info %zu %zu %zu\n", m.fordblks, m.uordblks,
 			 m.hblkhd);
@@ -419,6 +422,7 @@ int main(int argc, char **argv)
 	nworkers = strtoul(argv[2], NULL, 10);
 	if (!pattern || !nworkers || nworkers > THREADS_MAX)
 		return 2;
+	get_info2 = (info2(*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
 	start_workers(strtoull(argv[3], NULL, 10));
 	say("ready\n");
 	while (read_line(line, sizeof(line)) && command(line))

@@ -22,12 +22,12 @@ static const struct {
 	uint64_t bit;
 	const char *name, *missing;
 } caps[] = {
-	{FALLOW_CAP_PINNED, "pinned pages", "this kernel does not tell pins"},
-	{FALLOW_CAP_SOFT_DIRTY, "soft-dirty", "kernel without CONFIG_MEM_SOFT_DIRTY"},
-	{FALLOW_CAP_ANON_NAME, "names of anonymous mappings",
-	 "kernel without CONFIG_ANON_VMA_NAME"},
-	{FALLOW_CAP_IDLE_FLAG, "idle flags in pages",
-	 "kernel without CONFIG_PAGE_IDLE_FLAG"},
+	{ FALLOW_CAP_PINNED, "pinned pages", "this kernel does not tell pins" },
+	{ FALLOW_CAP_SOFT_DIRTY, "soft-dirty", "kernel without CONFIG_MEM_SOFT_DIRTY" },
+	{ FALLOW_CAP_ANON_NAME, "names of anonymous mappings",
+	  "kernel without CONFIG_ANON_VMA_NAME" },
+	{ FALLOW_CAP_IDLE_FLAG, "idle flags in pages",
+	  "kernel without CONFIG_PAGE_IDLE_FLAG" },
 };
 
 #define CAPS (sizeof(caps) / sizeof(caps[0]))
@@ -44,7 +44,7 @@ static void collect(struct facts *f)
 {
 	struct zero_page zero;
 
-	*f = (struct facts){0};
+	*f = (struct facts){ 0 };
 	uname(&f->u);
 	f->loaded = !kmod_get_info(&f->kmod, &f->why);
 	zero_page_learn(&zero);

@@ -27,14 +27,14 @@ static const struct known_option {
 	struct option opt;
 	unsigned int needs;
 } known[] = {
-	{{"help", no_argument, NULL, KEY_HELP}, 0},
-	{{"json", no_argument, NULL, KEY_JSON}, OPT_JSON},
-	{{"interval", required_argument, NULL, KEY_INTERVAL}, OPT_INTERVAL},
-	{{"after", required_argument, NULL, KEY_AFTER}, OPT_AFTER},
-	{{"freeze", no_argument, NULL, KEY_FREEZE}, OPT_FREEZE},
-	{{"fail-on", required_argument, NULL, KEY_FAIL_ON}, OPT_FAIL_ON},
-	{{"source", required_argument, NULL, KEY_SOURCE}, OPT_SOURCE},
-	{{"cgroup", required_argument, NULL, KEY_CGROUP}, OPT_TARGET},
+	{ { "help", no_argument, NULL, KEY_HELP }, 0 },
+	{ { "json", no_argument, NULL, KEY_JSON }, OPT_JSON },
+	{ { "interval", required_argument, NULL, KEY_INTERVAL }, OPT_INTERVAL },
+	{ { "after", required_argument, NULL, KEY_AFTER }, OPT_AFTER },
+	{ { "freeze", no_argument, NULL, KEY_FREEZE }, OPT_FREEZE },
+	{ { "fail-on", required_argument, NULL, KEY_FAIL_ON }, OPT_FAIL_ON },
+	{ { "source", required_argument, NULL, KEY_SOURCE }, OPT_SOURCE },
+	{ { "cgroup", required_argument, NULL, KEY_CGROUP }, OPT_TARGET },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -44,7 +44,7 @@ int parse_duration(const char *s, uint64_t *ns)
 	static const struct {
 		const char *suffix;
 		double seconds;
-	} units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}};
+	} units[] = { { "", 1 }, { "s", 1 }, { "ms", 1e-3 }, { "m", 60 }, { "h", 3600 } };
 	char *end;
 	double n = strtod(s, &end);
 
@@ -179,7 +179,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 	char shorts[16];
 	int key;
 
-	*o = (struct options){.source = SOURCE_AUTO, .interval_ns = 2000000000u};
+	*o = (struct options){ .source = SOURCE_AUTO, .interval_ns = 2000000000u };
 	table_of(table, shorts, accepts);
 	optind = 1;
 	while ((key = getopt_long(argc, argv, shorts, table, NULL)) != -1) {

@@ -26,8 +26,8 @@ static const char usage[] =
 
 static void wait_for(uint64_t ns)
 {
-	struct timespec left = {.tv_sec = (time_t)(ns / 1000000000u),
-				.tv_nsec = (long)(ns % 1000000000u)};
+	struct timespec left = { .tv_sec = (time_t)(ns / 1000000000u),
+				 .tv_nsec = (long)(ns % 1000000000u) };
 	bool tell = ns > 1000000000u && isatty(STDERR_FILENO);
 
 	if (tell)
@@ -50,7 +50,7 @@ static int show(const struct options *o, const struct snapshot *now,
 		const struct snapshot *before)
 {
 	struct verdicts verdicts;
-	struct view view = {now, before, &verdicts, want_colour(STDOUT_FILENO)};
+	struct view view = { now, before, &verdicts, want_colour(STDOUT_FILENO) };
 
 	verdicts_judge(&verdicts, now, before);
 	if (o->json ? json_snapshot(stdout, &view, false)

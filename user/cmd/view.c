@@ -50,7 +50,7 @@ static int view(int argc, char **argv, const char *usage,
 	if (status)
 		return report_error(&e);
 	verdicts_judge(&verdicts, &s, NULL);
-	struct view shown = {&s, NULL, &verdicts, want_colour(STDOUT_FILENO)};
+	struct view shown = { &s, NULL, &verdicts, want_colour(STDOUT_FILENO) };
 
 	if (o.json)
 		status = json_snapshot(stdout, &shown, false);

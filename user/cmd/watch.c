@@ -45,7 +45,7 @@ static void on_signal(int sig)
 /* No SA_RESTART: a signal is to cut the wait short. */
 static void catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	struct sigaction sa = { .sa_handler = on_signal };
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
@@ -73,7 +73,7 @@ static struct view view_of(struct watch *w, struct verdicts *verdicts)
 	const struct snapshot *before = w->nlooks == 2 ? &w->looks[1] : NULL;
 
 	verdicts_judge(verdicts, &w->looks[0], before);
-	return (struct view){&w->looks[0], before, verdicts, false};
+	return (struct view){ &w->looks[0], before, verdicts, false };
 }
 
 static uint64_t now_ns(void)
@@ -86,8 +86,8 @@ static uint64_t now_ns(void)
 
 static void sleep_until(uint64_t when)
 {
-	struct timespec ts = {.tv_sec = (time_t)(when / 1000000000u),
-			      .tv_nsec = (long)(when % 1000000000u)};
+	struct timespec ts = { .tv_sec = (time_t)(when / 1000000000u),
+			       .tv_nsec = (long)(when % 1000000000u) };
 
 	while (!stop &&
 	       clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
@@ -241,7 +241,7 @@ static int watch(struct watch *w, struct error *e)
 
 int cmd_watch(int argc, char **argv)
 {
-	struct watch w = {.nlooks = 0};
+	struct watch w = { .nlooks = 0 };
 	struct error e;
 	int status = options_parse(&w.o, argc, argv,
 				   OPT_TARGET | OPT_SOURCE | OPT_JSON | OPT_INTERVAL,

@@ -49,7 +49,7 @@ void incomplete(struct glibc *g, const char *fmt, ...)
 
 int peek_init(struct peek *p, struct reader *r)
 {
-	*p = (struct peek){.reader = r, .data = malloc(PEEK_PAGES * PEEK_PAGE)};
+	*p = (struct peek){ .reader = r, .data = malloc(PEEK_PAGES * PEEK_PAGE) };
 	return p->data ? 0 : -ENOMEM;
 }
 
@@ -148,7 +148,7 @@ static int emit(struct emitter *em, uint32_t arena, enum extent_kind kind, uint6
 		return 0;
 	}
 	err = flush(em);
-	*p = (struct extent){start, end, kind, arena};
+	*p = (struct extent){ start, end, kind, arena };
 	return err;
 }
 
@@ -302,7 +302,7 @@ static int emit_all(struct emitter *em)
 
 static void add_setting(struct heap *h, const char *name, uint64_t value, bool is_bytes)
 {
-	h->settings[h->nsettings++] = (struct heap_setting){name, value, is_bytes};
+	h->settings[h->nsettings++] = (struct heap_setting){ name, value, is_bytes };
 }
 
 static int fill_settings(struct heap *h, const struct malloc_par *p)
@@ -334,9 +334,9 @@ static int fill_arenas(struct heap *h, const struct glibc *g)
 	if (!h->arenas)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->narenas; i++)
-		h->arenas[i] = (struct heap_arena){.kind = i ? ARENA_THREAD : ARENA_MAIN,
-						   .address = g->arenas[i].addr,
-						   .top = g->arenas[i].top};
+		h->arenas[i] = (struct heap_arena){ .kind = i ? ARENA_THREAD : ARENA_MAIN,
+						    .address = g->arenas[i].addr,
+						    .top = g->arenas[i].top };
 	h->arenas[g->narenas].kind = ARENA_MMAPPED;
 	h->narenas = g->narenas + 1;
 	return 0;
@@ -478,7 +478,7 @@ static int glibc_walk(struct heap *h, const struct heap_source *src,
 		      struct extent_sink *sink, struct error *e)
 {
 	struct glibc *g = h->priv;
-	struct emitter em = {.visitor.chunk = take_chunk, .g = g, .h = h, .sink = sink};
+	struct emitter em = { .visitor.chunk = take_chunk, .g = g, .h = h, .sink = sink };
 	int err;
 
 	g->src = src;

@@ -23,8 +23,8 @@ struct tcache_layout {
 };
 
 static const struct tcache_layout tcache_layouts[] = {
-	{"2.30-2.41", 64, 0x290, true},
-	{"2.42-2.43", 76, 0x300, false},
+	{ "2.30-2.41", 64, 0x290, true },
+	{ "2.42-2.43", 76, 0x300, false },
 };
 
 #define LAYOUTS	   (sizeof(tcache_layouts) / sizeof(tcache_layouts[0]))
@@ -193,7 +193,7 @@ static int find_in_chunk(struct chunk_visitor *v, const struct segment *s,
 /* A thread's cache lies anywhere in its arena: all chunks are looked at. */
 static int find_tcaches(struct glibc *g)
 {
-	struct tcache_finder f = {{find_in_chunk}, g};
+	struct tcache_finder f = { { find_in_chunk }, g };
 	struct walk_window *w = walk_window_new();
 	int err = w ? 0 : -ENOMEM;
 

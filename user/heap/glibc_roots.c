@@ -15,16 +15,16 @@
 
 /* malloc/malloc.c: struct malloc_state. */
 static const struct arena_layout arena_layouts[] = {
-	{"2.27-2.42", 0x10, 0x60, 0x70, 0x870, 0x888, 0x898},
+	{ "2.27-2.42", 0x10, 0x60, 0x70, 0x870, 0x888, 0x898 },
 	/* Without fastbins and have_fastchunks. */
-	{"2.43", 0, 0x8, 0x18, 0x818, 0x830, 0x840},
+	{ "2.43", 0, 0x8, 0x18, 0x818, 0x830, 0x840 },
 };
 
 /* malloc/malloc.c: struct malloc_par. */
 static const struct par_layout par_layouts[] = {
-	{"2.26-2.34", 0, 0, 40, 56, 112},
-	{"2.35-2.42", 40, 48, 60, 80, 136},
-	{"2.43", 48, 56, 68, 88, 144},
+	{ "2.26-2.34", 0, 0, 40, 56, 112 },
+	{ "2.35-2.42", 40, 48, 60, 80, 136 },
+	{ "2.43", 48, 56, 68, 88, 144 },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -129,11 +129,11 @@ static int add_arena(struct glibc *g, uint64_t addr, const uint8_t *state)
 	if (!grow(&g->arenas, &g->arenas_cap, g->narenas, sizeof(*a)))
 		return -ENOMEM;
 	a = &g->arenas[g->narenas];
-	*a = (struct arena){.addr = addr,
-			    .top = get64(state, l->top),
-			    .system_mem = get64(state, l->system_mem),
-			    .main = !g->narenas,
-			    .noncontiguous = (get32(state, 4) & 2) != 0};
+	*a = (struct arena){ .addr = addr,
+			     .top = get64(state, l->top),
+			     .system_mem = get64(state, l->system_mem),
+			     .main = !g->narenas,
+			     .noncontiguous = (get32(state, 4) & 2) != 0 };
 	for (int i = 0; l->fastbins && i < NFASTBINS; i++)
 		a->fastbins[i] = get64(state, l->fastbins + (size_t)i * 8);
 	g->narenas++;
@@ -295,18 +295,14 @@ static void read_par(const uint8_t *buf, const struct par_layout *l, struct mall
 	};
 }
 
-static bool power_of_two_or_zero(uint64_t n)
+static bool page_power(uint64_t n)
 {
-	return !(n & (n - 1));
+	return !n || (!(n & (n - 1)) && n >= PEEK_PAGE);
 }
 
 /* Relations between the fields that hold in every process. */
-static bool par_holds(const struct glibc *g, const struct malloc_par *p,
-		      uint64_t max_mmapped)
+static bool par_holds(const struct malloc_par *p, uint64_t max_mmapped)
 {
-	const struct arena *main = &g->arenas[0];
-	bool used_sbrk = main->top && !main->noncontiguous;
-
 	if (!p->arena_test || p->arena_test > ARENAS_MAX || p->arena_max > ARENAS_MAX)
 		return false;
 	if (p->no_dyn_threshold > 1 || p->n_mmaps > p->max_n_mmaps ||
@@ -315,19 +311,48 @@ static bool par_holds(const struct glibc *g, const struct malloc_par *p,
 	if (!p->n_mmaps != !p->mmapped_mem || p->mmapped_mem > max_mmapped ||
 	    p->mmapped_mem % PEEK_PAGE)
 		return false;
-	if (!power_of_two_or_zero(p->thp_pagesize) ||
-	    !power_of_two_or_zero(p->hp_pagesize) ||
-	    (p->thp_pagesize && p->thp_pagesize < PEEK_PAGE) ||
-	    (p->hp_pagesize && p->hp_pagesize < PEEK_PAGE))
-		return false;
-	if (p->tcache_bins > TCACHE_BINS_MAX || p->tcache_count > UINT16_MAX ||
-	    p->tcache_max_bytes > TCACHE_BYTES_MAX ||
-	    !p->tcache_bins != !p->tcache_max_bytes)
-		return false;
-	if (used_sbrk && p->sbrk_base &&
-	    (p->sbrk_base > main->top || !in_heap_memory(g, p->sbrk_base)))
-		return false;
-	return p->sbrk_base || !used_sbrk || main->top < main->addr + STATE_MAX;
+	return page_power(p->thp_pagesize) && page_power(p->hp_pagesize) &&
+	       p->tcache_bins <= TCACHE_BINS_MAX && p->tcache_count <= UINT16_MAX &&
+	       p->tcache_max_bytes <= TCACHE_BYTES_MAX;
+}
+
+/*
+ * How much like mp_ it looks: fields that still have their defaults, and the
+ * start of the brk heap. A setting may change any of them, hardly all.
+ */
+static int par_score(const struct glibc *g, const struct malloc_par *p)
+{
+	const struct vma *v = p->sbrk_base ? vma_find(g->src->vmas, p->sbrk_base) : NULL;
+	bool at_heap = v && p->sbrk_base <= g->arenas[0].top &&
+		       !strcmp(v->name, "[heap]") && p->sbrk_base - v->start < PEEK_PAGE;
+
+	return 4 * at_heap + 2 * (p->arena_test == 8) + (p->n_mmaps_max == 65536) +
+	       (p->top_pad == 128 << 10) + (p->tcache_bins == 64) +
+	       (p->tcache_max_bytes >= 0x400 && p->tcache_max_bytes <= 0x420) +
+	       (p->mmap_threshold >= 128 << 10 && p->mmap_threshold <= 32 << 20) +
+	       (p->trim_threshold >= 128 << 10 && p->trim_threshold <= 64 << 20);
+}
+
+#define SCORE_MIN 6 /* of 12 */
+
+static void best_par(struct glibc *g, const uint8_t *buf, size_t len)
+{
+	int best = SCORE_MIN - 1;
+	struct malloc_par p;
+
+	for (size_t i = 0; i < COUNT(par_layouts); i++) {
+		const struct par_layout *l = &par_layouts[i];
+
+		for (size_t at = 0; at + l->size <= len; at += 8) {
+			read_par(buf + at, l, &p);
+			if (!par_holds(&p, get64(buf + at, l->mmapped_mem + 8)) ||
+			    par_score(g, &p) <= best)
+				continue;
+			best = par_score(g, &p);
+			g->par = p;
+			g->par.found = true;
+		}
+	}
 }
 
 static int find_par(struct glibc *g, uint8_t *buf)
@@ -346,18 +371,7 @@ static int find_par(struct glibc *g, uint8_t *buf)
 	got = reader_window(&g->src->target->reader, start, end - start, buf, present);
 	if (got < 0)
 		return (int)got;
-	for (size_t i = 0; i < COUNT(par_layouts); i++) {
-		const struct par_layout *l = &par_layouts[i];
-
-		for (size_t at = 0; at + l->size <= end - start; at += 8) {
-			read_par(buf + at, l, &g->par);
-			if (par_holds(g, &g->par, get64(buf + at, l->mmapped_mem + 8))) {
-				g->par.found = true;
-				return 0;
-			}
-		}
-	}
-	g->par = (struct malloc_par){0};
+	best_par(g, buf, end - start);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static int add_segment(struct glibc *g, enum segment_kind kind, uint64_t start,
 {
 	if (!grow(&g->segments, &g->segments_cap, g->nsegments, sizeof(*g->segments)))
 		return -ENOMEM;
-	g->segments[g->nsegments++] = (struct segment){start, end, first, arena, kind};
+	g->segments[g->nsegments++] = (struct segment){ start, end, first, arena, kind };
 	return 0;
 }
 
@@ -138,8 +138,8 @@ static int read_heap_info(struct glibc *g, uint64_t heap, uint64_t arena,
 static int heap_of(struct glibc *g, uint64_t addr, uint64_t arena, uint64_t *heap,
 		   struct heap_info *h)
 {
-	uint64_t sizes[] = {HEAP_MAX_DEFAULT, 4 * g->par.hp_pagesize, 8ull << 20,
-			    4ull << 30};
+	uint64_t sizes[] = { HEAP_MAX_DEFAULT, 4 * g->par.hp_pagesize, 8ull << 20,
+			     4ull << 30 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		int ok;

@@ -22,11 +22,16 @@ struct walk_window {
 	uint8_t data[READER_WINDOW];
 };
 
+#define TRAIL	    256u /* chunk starts behind the walk that are remembered */
+#define TRAIL_STEPS 4096u /* how far a new attempt may walk to catch up */
+
 struct walk {
 	struct glibc *g;
 	struct walk_window *w;
 	const struct segment *s;
 	struct chunk_visitor *v;
+	uint64_t trail[TRAIL]; /* a ring */
+	size_t ntrail;
 };
 
 struct walk_window *walk_window_new(void)
@@ -142,6 +147,38 @@ static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
 	return err;
 }
 
+/* Walks from @from to the first chunk at or above @p; 0 if that fails. */
+static uint64_t catch_up(struct walk *k, uint64_t from, uint64_t p)
+{
+	enum chunk_kind kind;
+	uint64_t end;
+
+	for (unsigned int n = 0; from < p; n++) {
+		if (n == TRAIL_STEPS || step(k, from, &end, &kind) || kind == CHUNK_META)
+			return 0;
+		from = end;
+	}
+	return from < k->s->end && !step(k, from, &end, &kind) ? from : 0;
+}
+
+/*
+ * The target merged or split chunks behind the walk's back, so that @p is not,
+ * or no longer, the start of one. Starts again further and further behind, on
+ * fresh memory; returns where to go on, or 0.
+ */
+static uint64_t retrace(struct walk *k, uint64_t p)
+{
+	for (size_t back = 1; back <= TRAIL && back <= k->ntrail; back *= 2) {
+		uint64_t next;
+
+		k->w->start = k->w->end = 0;
+		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p);
+		if (next)
+			return next;
+	}
+	return 0;
+}
+
 /* The next place above @p where a chunk is known to begin; 0 if there is none. */
 static int next_known(struct walk *k, uint64_t p, uint64_t *next)
 {
@@ -170,8 +207,8 @@ static int next_known(struct walk *k, uint64_t p, uint64_t *next)
 /* Tells [p, …) as broken up to where the walk can go on, which goes to *@p. */
 static int skip_broken(struct walk *k, uint64_t *p, bool torn)
 {
-	uint64_t next;
-	int err = next_known(k, *p, &next);
+	uint64_t next = torn ? retrace(k, *p) : 0;
+	int err = next ? 0 : next_known(k, *p, &next);
 
 	if (err)
 		return err;
@@ -185,7 +222,7 @@ static int skip_broken(struct walk *k, uint64_t *p, bool torn)
 int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
 		       struct chunk_visitor *v)
 {
-	struct walk k = {g, w, s, v};
+	struct walk k = { .g = g, .w = w, .s = s, .v = v };
 	uint64_t p = s->first;
 	int err = visit(&k, CHUNK_META, s->start, s->first, false);
 
@@ -201,6 +238,7 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 		}
 		if (!err)
 			err = visit(&k, kind, p, end, false);
+		k.trail[k.ntrail++ % TRAIL] = p;
 		p = end;
 	}
 	return err;

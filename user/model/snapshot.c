@@ -15,7 +15,7 @@
 
 #include "model/sweep.h"
 
-static const struct heap_ops *const decoders[] = {&heap_glibc};
+static const struct heap_ops *const decoders[] = { &heap_glibc };
 
 #define DECODERS (sizeof(decoders) / sizeof(decoders[0]))
 
@@ -42,7 +42,7 @@ void snapshot_warn(struct snapshot *s, const char *fmt, ...)
 
 struct heap_totals heap_totals(const struct heap *h)
 {
-	struct heap_totals sum = {0};
+	struct heap_totals sum = { 0 };
 
 	for (size_t i = 0; i < h->narenas; i++) {
 		const struct heap_arena *a = &h->arenas[i];
@@ -115,7 +115,7 @@ static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
 
 static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 {
-	struct heap_source src = {.target = t, .vmas = &s->vmas};
+	struct heap_source src = { .target = t, .vmas = &s->vmas };
 
 	s->heaps = calloc(DECODERS, sizeof(*s->heaps));
 	if (!s->heaps)
@@ -183,7 +183,7 @@ static void add_up(struct snapshot *s)
 
 static int take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
 {
-	struct stack_pointers sp = {0};
+	struct stack_pointers sp = { 0 };
 	int err;
 
 	if (copy_process(s, t, e) || read_vmas(s, t, p, e))
@@ -203,7 +203,7 @@ static int take(struct snapshot *s, struct target *t, struct pages *p, struct er
 
 int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
 {
-	*s = (struct snapshot){.source = p->ops->name};
+	*s = (struct snapshot){ .source = p->ops->name };
 	clock_gettime(CLOCK_REALTIME, &s->time);
 	s->monotonic_ns = monotonic_ns();
 	name_host(s);
@@ -229,5 +229,5 @@ void snapshot_free(struct snapshot *s)
 	free(s->process.cgroup);
 	for (size_t i = 0; i < s->nwarnings; i++)
 		free(s->warnings[i]);
-	*s = (struct snapshot){0};
+	*s = (struct snapshot){ 0 };
 }

@@ -65,7 +65,7 @@ static int claim(struct sweep *sw, uint64_t start, uint64_t end)
 		sw->claims = grown;
 		sw->claims_cap = cap;
 	}
-	sw->claims[sw->nclaims++] = (struct claim){start, end, sw->heap->ops->name};
+	sw->claims[sw->nclaims++] = (struct claim){ start, end, sw->heap->ops->name };
 	return 0;
 }
 
@@ -145,7 +145,7 @@ static int seek_run(struct sweep *sw, uint64_t addr)
 	if (!sw->in_vma || addr > sw->runs.next) {
 		runs_init(&sw->runs, &sw->t->reader, &sw->zero, v, addr, v->end,
 			  sw->buffer);
-		sw->run = (struct page_run){.end = 0};
+		sw->run = (struct page_run){ .end = 0 };
 		sw->in_vma = true;
 	}
 	while (sw->run.end <= addr) {
@@ -154,7 +154,7 @@ static int seek_run(struct sweep *sw, uint64_t addr)
 		if (more < 0)
 			return gone(sw, more);
 		if (!more)
-			sw->run = (struct page_run){addr, v->end, RUN_NONE};
+			sw->run = (struct page_run){ addr, v->end, RUN_NONE };
 	}
 	return 0;
 }
@@ -235,7 +235,7 @@ static int gather_whole(struct sweep *sw, const struct extent *x, uint64_t start
 {
 	if (flush(sw))
 		return -1;
-	sw->g = (struct gather){.start = start, .end = end, .arena = x->arena};
+	sw->g = (struct gather){ .start = start, .end = end, .arena = x->arena };
 	sw->g.bytes[x->kind] = sw->page;
 	return flush(sw);
 }
@@ -267,7 +267,7 @@ static int take_extent(struct extent_sink *sink, const struct extent *x)
 
 static int sweep_heap(struct sweep *sw, struct heap *h)
 {
-	struct heap_source src = {.target = sw->t, .vmas = &sw->s->vmas};
+	struct heap_source src = { .target = sw->t, .vmas = &sw->s->vmas };
 
 	sw->heap = h;
 	sw->vma = 0;
@@ -286,7 +286,7 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 static bool next_gap(const struct sweep *sw, size_t *at, const struct vma *v,
 		     uint64_t *addr, uint64_t *end)
 {
-	for (;;) {
+	while (*addr < v->end) {
 		while (*at < sw->nclaims && sw->claims[*at].end <= *addr)
 			(*at)++;
 		if (*at == sw->nclaims || sw->claims[*at].start > *addr)
@@ -445,11 +445,11 @@ static int survey(struct sweep *sw)
 int sweep(struct snapshot *s, struct target *t, const struct stack_pointers *sp,
 	  struct error *e)
 {
-	struct sweep sw = {.sink.extent = take_extent,
-			   .s = s,
-			   .t = t,
-			   .e = e,
-			   .page = t->reader.page_size};
+	struct sweep sw = { .sink.extent = take_extent,
+			    .s = s,
+			    .t = t,
+			    .e = e,
+			    .page = t->reader.page_size };
 	int err = 0;
 
 	sw.buffer = malloc(RUNS_BUFFER * sizeof(*sw.buffer));

@@ -162,7 +162,7 @@ static uint64_t fallow_of(const struct snapshot *s)
 static void collect(struct facts *f, const struct snapshot *now,
 		    const struct snapshot *before)
 {
-	*f = (struct facts){.now = now, .before = before};
+	*f = (struct facts){ .now = now, .before = before };
 	for (size_t i = 0; i < now->nheaps; i++)
 		collect_heap(f, now->heaps[i]);
 	if (!before)

@@ -236,11 +236,11 @@ static const struct vma_count {
 static const struct {
 	uint32_t abi, ours;
 } vma_flags[] = {
-	{FALLOW_VMA_READ, VMA_READ},	   {FALLOW_VMA_WRITE, VMA_WRITE},
-	{FALLOW_VMA_EXEC, VMA_EXEC},	   {FALLOW_VMA_SHARED, VMA_SHARED},
-	{FALLOW_VMA_HUGETLB, VMA_HUGETLB}, {FALLOW_VMA_PFNMAP, VMA_PFNMAP},
-	{FALLOW_VMA_IO, VMA_PFNMAP},	   {FALLOW_VMA_NORESERVE, VMA_NORESERVE},
-	{FALLOW_VMA_SHMEM, VMA_SHMEM},
+	{ FALLOW_VMA_READ, VMA_READ },	     { FALLOW_VMA_WRITE, VMA_WRITE },
+	{ FALLOW_VMA_EXEC, VMA_EXEC },	     { FALLOW_VMA_SHARED, VMA_SHARED },
+	{ FALLOW_VMA_HUGETLB, VMA_HUGETLB }, { FALLOW_VMA_PFNMAP, VMA_PFNMAP },
+	{ FALLOW_VMA_IO, VMA_PFNMAP },	     { FALLOW_VMA_NORESERVE, VMA_NORESERVE },
+	{ FALLOW_VMA_SHMEM, VMA_SHMEM },
 };
 
 static uint64_t get_u64(struct nlattr **tb, int attr)
@@ -282,8 +282,9 @@ static int dump_once(struct kmod *k, const struct target *t, struct vma_list *ou
 	struct nl_msg *msg =
 		request_new(k, NLM_F_REQUEST | NLM_F_DUMP, FALLOW_CMD_GET_VMA);
 
-	*rq = (struct request){
-		.reply = add_vma, .ctx = out, .max_attr = FALLOW_A_VMA_MAX};
+	*rq = (struct request){ .reply = add_vma,
+				.ctx = out,
+				.max_attr = FALLOW_A_VMA_MAX };
 	if (!msg || nla_put_u32(msg, FALLOW_A_REQ_PID, (uint32_t)t->pid))
 		rq->err = ENOMEM;
 	else
@@ -360,12 +361,13 @@ static int read_info(struct nlattr **tb, void *ctx)
 
 int kmod_get_info(struct kmod_info *info, struct error *e)
 {
-	struct request rq = {
-		.reply = read_info, .ctx = info, .max_attr = FALLOW_A_INFO_MAX};
+	struct request rq = { .reply = read_info,
+			      .ctx = info,
+			      .max_attr = FALLOW_A_INFO_MAX };
 	struct nl_msg *msg;
 	struct kmod k;
 
-	*info = (struct kmod_info){0};
+	*info = (struct kmod_info){ 0 };
 	if (kmod_connect(&k, e))
 		return -1;
 	msg = request_new(&k, NLM_F_REQUEST | NLM_F_ACK, FALLOW_CMD_GET_INFO);

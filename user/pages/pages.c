@@ -13,7 +13,7 @@ static int open_with(struct pages *p, const struct pages_ops *ops, struct error 
 
 int pages_open(struct pages *p, enum pages_source source, struct error *e)
 {
-	*p = (struct pages){0};
+	*p = (struct pages){ 0 };
 	if (source == SOURCE_KMOD)
 		return open_with(p, &pages_kmod, e);
 	if (source == SOURCE_AUTO) {
@@ -30,5 +30,5 @@ void pages_close(struct pages *p)
 {
 	if (p->ops)
 		p->ops->close(p);
-	*p = (struct pages){0};
+	*p = (struct pages){ 0 };
 }

@@ -14,7 +14,7 @@
 #include "target/vma.h"
 
 enum pages_source {
-	SOURCE_AUTO,	/* the module where it answers, else /proc */
+	SOURCE_AUTO, /* the module where it answers, else /proc */
 	SOURCE_KMOD,
 	SOURCE_PROCFS,
 };
@@ -22,7 +22,7 @@ enum pages_source {
 struct pages;
 
 struct pages_ops {
-	const char *name;	/* "kmod", "procfs" */
+	const char *name; /* "kmod", "procfs" */
 	/* Whether the source can be used at all; @e says why not. */
 	int (*open)(struct pages *p, struct error *e);
 	/*
@@ -37,7 +37,7 @@ struct pages_ops {
 struct pages {
 	const struct pages_ops *ops;
 	void *priv;
-	char why[512];	/* SOURCE_AUTO settled on /proc: what the module said */
+	char why[512]; /* SOURCE_AUTO settled on /proc: what the module said */
 };
 
 extern const struct pages_ops pages_kmod;
@@ -49,7 +49,7 @@ void pages_close(struct pages *p);
 /* What the module says of itself (FALLOW_CMD_GET_INFO). */
 struct kmod_info {
 	char version[64];
-	uint64_t caps;		/* FALLOW_CAP_* */
+	uint64_t caps; /* FALLOW_CAP_* */
 	uint32_t page_size;
 	uint32_t lock_budget_us;
 	uint64_t lock_max_ns, slices, pages, walk_ns;

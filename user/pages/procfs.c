@@ -86,20 +86,20 @@ static const struct smaps_field {
 	size_t add[2]; /* offsets in struct vma_stats, plus one; 0: none */
 } fields[] = {
 #define AT(member) (offsetof(struct vma_stats, member) + 1)
-	{"Rss", {AT(rss)}},
-	{"Pss", {AT(pss)}},
-	{"Shared_Clean", {AT(shared)}},
-	{"Shared_Dirty", {AT(shared), AT(dirty)}},
-	{"Private_Dirty", {AT(dirty)}},
-	{"Referenced", {AT(referenced)}},
-	{"Anonymous", {AT(anon)}},
-	{"KSM", {AT(ksm)}},
-	{"LazyFree", {AT(lazyfree)}},
-	{"AnonHugePages", {AT(anon_huge)}},
-	{"Shared_Hugetlb", {AT(hugetlb)}},
-	{"Private_Hugetlb", {AT(hugetlb)}},
-	{"Swap", {AT(swap)}},
-	{"Locked", {AT(locked)}},
+	{ "Rss", { AT(rss) } },
+	{ "Pss", { AT(pss) } },
+	{ "Shared_Clean", { AT(shared) } },
+	{ "Shared_Dirty", { AT(shared), AT(dirty) } },
+	{ "Private_Dirty", { AT(dirty) } },
+	{ "Referenced", { AT(referenced) } },
+	{ "Anonymous", { AT(anon) } },
+	{ "KSM", { AT(ksm) } },
+	{ "LazyFree", { AT(lazyfree) } },
+	{ "AnonHugePages", { AT(anon_huge) } },
+	{ "Shared_Hugetlb", { AT(hugetlb) } },
+	{ "Private_Hugetlb", { AT(hugetlb) } },
+	{ "Swap", { AT(swap) } },
+	{ "Locked", { AT(locked) } },
 #undef AT
 };
 

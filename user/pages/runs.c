@@ -99,12 +99,12 @@ static int next_page(struct runs *r, struct page_run *page)
 void runs_init(struct runs *r, struct reader *reader, const struct zero_page *zero,
 	       struct vma *vma, uint64_t start, uint64_t end, uint64_t *buffer)
 {
-	*r = (struct runs){.reader = reader,
-			   .zero = zero,
-			   .vma = vma,
-			   .next = start,
-			   .end = end,
-			   .entries = buffer};
+	*r = (struct runs){ .reader = reader,
+			    .zero = zero,
+			    .vma = vma,
+			    .next = start,
+			    .end = end,
+			    .entries = buffer };
 	/* Device memory and hugetlb are present, yet are no part of RSS. */
 	if (vma->flags & (VMA_HUGETLB | VMA_PFNMAP))
 		r->next = r->end;

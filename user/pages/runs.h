@@ -14,9 +14,9 @@
 #include "target/vma.h"
 
 enum run_state {
-	RUN_NONE,	/* neither resident nor swapped; the zero page included */
-	RUN_ANON,	/* resident, anonymous */
-	RUN_FILE,	/* resident, page cache or shmem */
+	RUN_NONE, /* neither resident nor swapped; the zero page included */
+	RUN_ANON, /* resident, anonymous */
+	RUN_FILE, /* resident, page cache or shmem */
 	RUN_SWAPPED,
 };
 
@@ -32,14 +32,14 @@ struct page_run {
  * VMA's RSS then says how many are zero pages, though not which.
  */
 struct zero_page {
-	uint64_t pfn;	/* 0: frame numbers are hidden from the caller */
+	uint64_t pfn; /* 0: frame numbers are hidden from the caller */
 };
 
 /* Learns the zero page's frame number from a mapping of our own. */
 void zero_page_learn(struct zero_page *z);
 
 /* Entries that are read at once; the size of the buffers below. */
-#define RUNS_BUFFER	32768
+#define RUNS_BUFFER 32768
 
 /*
  * Where frame numbers are hidden: counts @vma's zero pages from its RSS into
@@ -54,10 +54,10 @@ struct runs {
 	struct reader *reader;
 	const struct zero_page *zero;
 	struct vma *vma;
-	uint64_t next, end;	/* [next, end) is still to be told */
+	uint64_t next, end; /* [next, end) is still to be told */
 	uint64_t *entries;
-	size_t at, n;		/* entries[at] is for next */
-	struct page_run ahead;	/* the page that ended the last run; empty at first */
+	size_t at, n; /* entries[at] is for next */
+	struct page_run ahead; /* the page that ended the last run; empty at first */
 };
 
 /*

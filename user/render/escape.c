@@ -10,7 +10,7 @@
 /* Length of the UTF-8 sequence at @s and its code point; 0 if it is none. */
 static size_t decode(const unsigned char *s, uint32_t *cp)
 {
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t len = *s < 0x80	 ? 1
 		     : *s < 0xc2 ? 0
 		     : *s < 0xe0 ? 2

@@ -95,7 +95,7 @@ static json_t *ledger(const struct snapshot *s, bool *ok)
 
 static json_t *arenas(const struct heap *h, bool *ok)
 {
-	static const char *const kinds[] = {"main", "thread", "mmapped"};
+	static const char *const kinds[] = { "main", "thread", "mmapped" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < h->narenas; i++) {
@@ -133,7 +133,7 @@ static json_t *settings(const struct heap *h, bool *ok)
 
 static json_t *allocator(const struct heap *h, bool *ok)
 {
-	static const char *const status[] = {"exact", "partial", "unsupported"};
+	static const char *const status[] = { "exact", "partial", "unsupported" };
 	struct heap_totals t = heap_totals(h);
 	bool known = h->status != HEAP_UNSUPPORTED;
 	json_t *o = json_object();

@@ -19,8 +19,8 @@ struct paint {
 static struct paint paint_of(const struct view *v)
 {
 	if (!v->colour)
-		return (struct paint){"", "", "", "", ""};
-	return (struct paint){"\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[0m"};
+		return (struct paint){ "", "", "", "", "" };
+	return (struct paint){ "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[0m" };
 }
 
 static void header(FILE *out, const struct view *v)
@@ -224,7 +224,7 @@ static void region_line(FILE *out, const struct snapshot *s, size_t i)
 
 static void region_totals(FILE *out, const struct snapshot *s)
 {
-	uint64_t sum[6] = {0};
+	uint64_t sum[6] = { 0 };
 	char size[6][SIZE_TEXT];
 
 	for (size_t i = 0; i < s->vmas.n; i++) {
@@ -275,8 +275,8 @@ static const char *arena_name(enum arena_kind k)
 
 static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
 {
-	uint64_t value[] = {a->mapped,	 a->resident,	a->bytes[EXTENT_LIVE],
-			    a->stranded, a->returnable, a->held};
+	uint64_t value[] = { a->mapped,	  a->resident,	 a->bytes[EXTENT_LIVE],
+			     a->stranded, a->returnable, a->held };
 	char size[SIZE_TEXT];
 
 	fprintf(out, "  %-22s", name);
@@ -288,12 +288,12 @@ static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
 static void arena_table(FILE *out, const struct view *v, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
-	struct heap_arena sum = {.mapped = t.mapped,
-				 .resident = t.resident,
-				 .bytes[EXTENT_LIVE] = t.live,
-				 .stranded = t.stranded,
-				 .returnable = t.returnable,
-				 .held = t.held};
+	struct heap_arena sum = { .mapped = t.mapped,
+				  .resident = t.resident,
+				  .bytes[EXTENT_LIVE] = t.live,
+				  .stranded = t.stranded,
+				  .returnable = t.returnable,
+				  .held = t.held };
 	struct paint p = paint_of(v);
 	char name[64];
 

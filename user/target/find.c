@@ -116,7 +116,7 @@ static int only_match(const struct matches *m, const char *kind, const char *wha
 
 int target_find(const char *what, pid_t *pid, struct error *e)
 {
-	struct matches m = {.n = 0};
+	struct matches m = { .n = 0 };
 
 	if (parse_pid(what, pid))
 		return 0;
@@ -127,7 +127,7 @@ int target_find(const char *what, pid_t *pid, struct error *e)
 
 int target_find_cgroup(const char *path, pid_t *pid, struct error *e)
 {
-	struct matches m = {.n = 0};
+	struct matches m = { .n = 0 };
 	char file[4096];
 	FILE *f;
 	int n;

@@ -70,9 +70,9 @@ static int start_guardian(struct freeze *f, const struct target *t, struct error
 
 int freeze_begin(struct freeze *f, const struct target *t, struct error *e)
 {
-	const struct timespec ms = {.tv_nsec = 1000000};
+	const struct timespec ms = { .tv_nsec = 1000000 };
 
-	*f = (struct freeze){.pipe = -1};
+	*f = (struct freeze){ .pipe = -1 };
 	if (is_stopped(t))
 		return 0;
 	if (start_guardian(f, t, e))

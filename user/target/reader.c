@@ -20,7 +20,7 @@
 
 int reader_open(struct reader *r, pid_t pid, int proc_dir)
 {
-	*r = (struct reader){.pid = pid, .page_size = (size_t)sysconf(_SC_PAGESIZE)};
+	*r = (struct reader){ .pid = pid, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
 	r->pagemap = openat(proc_dir, "pagemap", O_RDONLY | O_CLOEXEC);
 	return r->pagemap < 0 ? -errno : 0;
 }
@@ -81,8 +81,8 @@ static int copy_run(struct reader *r, uint64_t addr, char *buf, size_t pages,
 		    uint8_t *present)
 {
 	while (pages) {
-		struct iovec local = {buf, pages * r->page_size};
-		struct iovec remote = {(void *)(uintptr_t)addr, local.iov_len};
+		struct iovec local = { buf, pages * r->page_size };
+		struct iovec remote = { (void *)(uintptr_t)addr, local.iov_len };
 		ssize_t got = process_vm_readv(r->pid, &local, 1, &remote, 1, 0);
 		size_t done;
 
@@ -137,8 +137,8 @@ ssize_t reader_window(struct reader *r, uint64_t addr, size_t len, void *buf,
 
 static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
 {
-	struct iovec local = {buf, len};
-	struct iovec remote = {(void *)(uintptr_t)addr, len};
+	struct iovec local = { buf, len };
+	struct iovec remote = { (void *)(uintptr_t)addr, len };
 	uint64_t first = addr - addr % r->page_size;
 	size_t pages = (addr + len - first + r->page_size - 1) / r->page_size;
 	uint8_t present[WINDOW_PAGES + 1];
@@ -187,8 +187,8 @@ static int gather_batch(struct reader *r, const uint64_t *addr, const size_t *wh
 	struct iovec local[GATHER_BATCH], remote[GATHER_BATCH];
 
 	for (size_t i = 0; i < n; i++) {
-		local[i] = (struct iovec){buf + which[i] * len, len};
-		remote[i] = (struct iovec){(void *)(uintptr_t)addr[which[i]], len};
+		local[i] = (struct iovec){ buf + which[i] * len, len };
+		remote[i] = (struct iovec){ (void *)(uintptr_t)addr[which[i]], len };
 	}
 	for (size_t at = 0; at < n;) {
 		ssize_t got = process_vm_readv(r->pid, local + at, n - at, remote + at,

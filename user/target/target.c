@@ -184,7 +184,7 @@ static int refuse_thread(const struct target *t, struct error *e)
 static int check_access(const struct target *t, struct error *e)
 {
 	char byte;
-	struct iovec local = {&byte, 1}, remote = {NULL, 1};
+	struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
 
 	if (process_vm_readv(t->pid, &local, 1, &remote, 1, 0) < 0 &&
 	    (errno == EPERM || errno == ESRCH))
@@ -242,7 +242,7 @@ int target_open(struct target *t, pid_t pid, struct error *e)
 {
 	char path[32];
 
-	*t = (struct target){.pid = pid, .dir = -1, .reader.pagemap = -1};
+	*t = (struct target){ .pid = pid, .dir = -1, .reader.pagemap = -1 };
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	t->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0)
@@ -264,5 +264,5 @@ void target_close(struct target *t)
 	free(t->cmdline);
 	free(t->exe);
 	free(t->cgroup);
-	*t = (struct target){.dir = -1, .reader.pagemap = -1};
+	*t = (struct target){ .dir = -1, .reader.pagemap = -1 };
 }

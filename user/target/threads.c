@@ -85,7 +85,7 @@ int stack_pointers_read(const struct target *t, struct stack_pointers *s)
 	size_t cap = 0;
 	int err = 0;
 
-	*s = (struct stack_pointers){0};
+	*s = (struct stack_pointers){ 0 };
 	if (!task) {
 		if (fd >= 0)
 			close(fd);
@@ -103,5 +103,5 @@ int stack_pointers_read(const struct target *t, struct stack_pointers *s)
 void stack_pointers_free(struct stack_pointers *s)
 {
 	free(s->sp);
-	*s = (struct stack_pointers){0};
+	*s = (struct stack_pointers){ 0 };
 }

@@ -37,7 +37,7 @@ void vma_list_free(struct vma_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i].name);
 	free(l->v);
-	*l = (struct vma_list){0};
+	*l = (struct vma_list){ 0 };
 }
 
 const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
@@ -57,9 +57,16 @@ const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
 	return NULL;
 }
 
+/* "[vdso]" and its like are pages of the kernel's. */
+static bool is_special(const struct vma *v)
+{
+	return v->name[0] == '[' && strcmp(v->name, "[heap]") != 0 &&
+	       strcmp(v->name, "[stack]") != 0 && strncmp(v->name, "[anon:", 6) != 0;
+}
+
 bool vma_is_anon(const struct vma *v)
 {
-	return !v->inode &&
+	return !v->inode && !is_special(v) &&
 	       !(v->flags & (VMA_SHARED | VMA_SHMEM | VMA_HUGETLB | VMA_PFNMAP));
 }
 
@@ -91,7 +98,7 @@ bool vma_parse(char *line, struct vma *v)
 	size_t len;
 	int name = 0;
 
-	*v = (struct vma){0};
+	*v = (struct vma){ 0 };
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n",
 		   &v->start, &v->end, perms, &v->offset, &v->dev_major, &v->dev_minor,
 		   &v->inode, &name) < 7 ||
