@@ -22,7 +22,7 @@ OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 MANPAGES := $(wildcard Documentation/*.1)
 
 # Goals that compile nothing need no libraries.
-ifneq ($(filter-out kmod clean lint install-% check,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out kmod clean lint check workloads,$(or $(MAKECMDGOALS),all)),)
 missing := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p))))
 ifneq ($(missing),)
 $(error $(PKG_CONFIG) does not find: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev)
@@ -35,7 +35,7 @@ LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
 
-.PHONY: all kmod check lint bench units install clean
+.PHONY: all kmod check lint bench units workloads install clean
 
 all: $(O)/fallow
 
@@ -62,6 +62,19 @@ $(O)/unit/%: $(O)/tests/unit/%.o $(filter-out $(O)/user/main.o,$(OBJECTS)) $(O)/
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 $(O)/tests/unit/%.o: ALL_CPPFLAGS += -Ikmod
+
+# Programs that the tests look at.
+WORKLOADS := $(patsubst tests/workloads/%.c,$(O)/workloads/%,$(wildcard tests/workloads/*.c))
+
+workloads: $(WORKLOADS) $(O)/workloads/heap-static
+
+$(O)/workloads/%: tests/workloads/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -O1 -pthread -o $@ $< -ldl
+
+$(O)/workloads/%-static: tests/workloads/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -pthread -static -w -o $@ $< -ldl 2>/dev/null
 
 check:
 	scripts/check

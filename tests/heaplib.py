@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Heap workloads under one glibc or another, and looks at them."""
+import contextlib
 import json
 import os
 import signal
@@ -88,17 +89,19 @@ class Workload:
     def rss(self):
         return rss_of(self.pid)
 
-    def stopped(self):
+    def state(self):
         with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "T"
+            return f.read().rsplit(")", 1)[1].split()[0]
 
-    def look(self, stop=True, options=()):
-        if stop:
-            os.kill(self.pid, signal.SIGSTOP)
-            while not self.stopped():
-                time.sleep(0.001)
+    @contextlib.contextmanager
+    def stopped(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        while self.state() != "T":
+            time.sleep(0.001)
         try:
-            return look(self.pid, *options)
+            yield
         finally:
-            if stop:
-                os.kill(self.pid, signal.SIGCONT)
+            os.kill(self.pid, signal.SIGCONT)
+
+    def look(self, *options):
+        return look(self.pid, *options)

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Counts the pages of a VMA and describes it in netlink attributes. */
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/page_idle.h>
+#include <linux/swap.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/xarray.h>
+#include <net/netlink.h>
+#include <uapi/linux/fallow.h>
+
+#include "compat.h"
+#include "vma.h"
+
+static void read_facts(const struct fallow_vma *f, const struct vm_area_struct *vma,
+		       const struct fallow_entry *e, struct fallow_page *page)
+{
+	struct folio *folio = page_folio(e->page);
+
+	*page = (struct fallow_page){
+		.anon = folio_test_anon(folio),
+		.swapbacked = folio_test_swapbacked(folio),
+		.ksm = folio_test_ksm(folio),
+		.dirty = folio_test_dirty(folio),
+		.under_writeback = folio_test_writeback(folio),
+		.referenced = folio_test_young(folio) || folio_test_referenced(folio),
+		.mlocked = folio_test_mlocked(folio) || (vma->vm_flags & VM_LOCKED),
+		/* Without a mapping it is the kernel's own, as is the vDSO. */
+		.unevictable = folio_test_unevictable(folio) || !READ_ONCE(folio->mapping),
+		.pinned = folio_maybe_dma_pinned(folio),
+		.entry_young = e->young,
+		.entry_dirty = e->dirty,
+		.entry_soft_dirty = e->soft_dirty || (vma->vm_flags & VM_SOFTDIRTY),
+		.huge = e->huge,
+		.swap_space = f->swap_space,
+	};
+}
+
+/*
+ * The sharing rules of smaps_account(): one reference means one mapping; else
+ * each base page has a count of its own.
+ */
+static void count_sharing(struct fallow_vma *f, const struct fallow_entry *e)
+{
+	struct folio *folio = page_folio(e->page);
+	unsigned long i;
+
+	if (!e->present) {
+		fallow_account_sharing(&f->counts, e->size, 1);
+		if (FALLOW_MIGRATION_SHARED)
+			f->counts.shared += e->size;
+		return;
+	}
+	if (folio_ref_count(folio) == 1) {
+		fallow_account_sharing(&f->counts, e->size, 1);
+		return;
+	}
+	for (i = 0; i < e->size / PAGE_SIZE; i++)
+		fallow_account_sharing(&f->counts, PAGE_SIZE,
+				       fallow_mapcount(folio, e->page + i));
+}
+
+static void count_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
+			const struct fallow_entry *e)
+{
+	struct fallow_vma *f = container_of(v, struct fallow_vma, visitor);
+	struct fallow_page page;
+
+	if (is_vm_hugetlb_page(vma)) {
+		f->counts.hugetlb += e->size;
+	} else if (e->zero) {
+		f->counts.zero += e->size;
+	} else if (e->swap) {
+		f->counts.swap += e->size;
+	} else {
+		read_facts(f, vma, e, &page);
+		fallow_account(&f->counts, &page, e->size);
+		count_sharing(f, e);
+	}
+}
+
+/* Pages of [start, end) that are in the shmem object, but on swap. */
+static u64 shmem_swapped(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	struct address_space *mapping = vma->vm_file->f_mapping;
+	unsigned long first = linear_page_index(vma, start);
+	unsigned long last = first + ((end - start) >> PAGE_SHIFT) - 1;
+	XA_STATE(xas, &mapping->i_pages, first);
+	u64 pages = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, last) {
+		if (xas_retry(&xas, entry))
+			continue;
+		/* An entry that is swapped may stand for a large folio. */
+		if (xa_is_value(entry))
+			pages++;
+	}
+	rcu_read_unlock();
+	return pages << PAGE_SHIFT;
+}
+
+static void count_hole(struct fallow_visitor *v, struct vm_area_struct *vma,
+		       unsigned long start, unsigned long end)
+{
+	struct fallow_vma *f = container_of(v, struct fallow_vma, visitor);
+
+	if (f->holes_are_swap)
+		f->counts.swap += shmem_swapped(vma, start, end);
+}
+
+static bool is_shmem(const struct vm_area_struct *vma)
+{
+	return vma->vm_file && fallow_shmem_mapping(vma->vm_file->f_mapping);
+}
+
+/*
+ * smap_gather_stats(): all swapped pages of a shared or read-only mapping of
+ * shmem count, but of a private writable one only those that no entry hides.
+ */
+static bool counts_whole_shmem(const struct vm_area_struct *vma)
+{
+	return is_shmem(vma) && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE));
+}
+
+void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
+{
+	bool shmem = is_shmem(vma) && !xa_empty(&vma->vm_file->f_mapping->i_pages);
+	u64 looked = f->visitor.looked;
+
+	*f = (struct fallow_vma){
+		.visitor = { .entry = count_entry, .looked = looked },
+		.start = vma->vm_start,
+		.end = vma->vm_end,
+		.pos = vma->vm_start,
+		.vm_flags = vma->vm_flags,
+		.pgoff = vma->vm_pgoff,
+		.file = vma->vm_file,
+		.swap_space = get_nr_swap_pages() > 0,
+		.holes_are_swap = shmem && !counts_whole_shmem(vma),
+	};
+	/* Holes are told only where they matter, for they cost steps. */
+	if (shmem)
+		f->visitor.hole = count_hole;
+}
+
+bool fallow_vma_same(const struct fallow_vma *f, const struct vm_area_struct *vma)
+{
+	return vma && vma->vm_start == f->start && vma->vm_end == f->end &&
+	       vma->vm_flags == f->vm_flags && vma->vm_pgoff == f->pgoff &&
+	       vma->vm_file == f->file;
+}
+
+bool fallow_vma_step(struct fallow_vma *f, struct vm_area_struct *vma)
+{
+	unsigned long from = f->pos;
+
+	if (from < f->end)
+		f->pos = fallow_walk_step(&f->visitor, vma, from, f->end);
+	if (f->visitor.hole && !f->holes_are_swap && f->pos > from)
+		f->counts.swap += shmem_swapped(vma, from, f->pos);
+	return f->pos >= f->end;
+}
+
+static const struct {
+	unsigned long vm;
+	u32 flag;
+} flag_map[] = {
+	{ VM_READ, FALLOW_VMA_READ },
+	{ VM_WRITE, FALLOW_VMA_WRITE },
+	{ VM_EXEC, FALLOW_VMA_EXEC },
+	{ VM_MAYSHARE, FALLOW_VMA_SHARED },
+	{ VM_GROWSDOWN, FALLOW_VMA_GROWSDOWN },
+	{ VM_LOCKED, FALLOW_VMA_LOCKED },
+	{ VM_HUGETLB, FALLOW_VMA_HUGETLB },
+	{ VM_PFNMAP | VM_MIXEDMAP, FALLOW_VMA_PFNMAP },
+	{ VM_IO, FALLOW_VMA_IO },
+	{ VM_DONTCOPY, FALLOW_VMA_DONTFORK },
+	{ VM_NOHUGEPAGE, FALLOW_VMA_NOHUGEPAGE },
+	{ VM_HUGEPAGE, FALLOW_VMA_HUGEPAGE },
+	{ VM_MERGEABLE, FALLOW_VMA_MERGEABLE },
+	{ VM_NORESERVE, FALLOW_VMA_NORESERVE },
+};
+
+static u32 flags_of(struct vm_area_struct *vma)
+{
+	u32 flags = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(flag_map); i++)
+		if (vma->vm_flags & flag_map[i].vm)
+			flags |= flag_map[i].flag;
+	if (userfaultfd_armed(vma))
+		flags |= FALLOW_VMA_UFFD;
+	if (is_shmem(vma))
+		flags |= FALLOW_VMA_SHMEM;
+	return flags;
+}
+
+static bool spans(const struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	return vma->vm_start <= end && vma->vm_end >= start;
+}
+
+/* Names as show_map_vma() gives them (fs/proc/task_mmu.c). */
+static const char *name_of(struct vm_area_struct *vma, char *path)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	const char *name;
+
+	if (vma->vm_file) {
+		name = d_path(fallow_file_path(vma->vm_file), path, PATH_MAX);
+		return IS_ERR(name) ? "[path too long]" : name;
+	}
+	if (vma->vm_ops && vma->vm_ops->name) {
+		name = vma->vm_ops->name(vma);
+		if (name)
+			return name;
+	}
+	if (spans(vma, mm->start_brk, mm->brk))
+		return "[heap]";
+	if (spans(vma, mm->start_stack, mm->start_stack))
+		return "[stack]";
+#ifdef CONFIG_ANON_VMA_NAME
+	if (vma->anon_name) {
+		scnprintf(path, PATH_MAX, "[anon:%s]", vma->anon_name->name);
+		return path;
+	}
+#endif
+	return NULL;
+}
+
+static int put_file(struct sk_buff *skb, struct vm_area_struct *vma)
+{
+	const struct inode *inode = fallow_file_inode(vma->vm_file);
+
+	return nla_put_u32(skb, FALLOW_A_VMA_DEV_MAJOR, MAJOR(inode->i_sb->s_dev)) ?:
+	       nla_put_u32(skb, FALLOW_A_VMA_DEV_MINOR, MINOR(inode->i_sb->s_dev)) ?:
+	       nla_put_u64_64bit(skb, FALLOW_A_VMA_INO, inode->i_ino, FALLOW_A_VMA_PAD) ?:
+	       nla_put_u64_64bit(skb, FALLOW_A_VMA_PGOFF, (u64)vma->vm_pgoff << PAGE_SHIFT,
+				 FALLOW_A_VMA_PAD);
+}
+
+static const struct {
+	int attr;
+	size_t offset;
+} count_map[] = {
+#define COUNT(attr, member) { FALLOW_A_VMA_##attr, offsetof(struct fallow_counts, member) }
+	COUNT(RSS, rss),
+	COUNT(ANON, anon),
+	COUNT(FILE, file),
+	COUNT(SHMEM, shmem),
+	COUNT(PSS, pss),
+	COUNT(ANON_HUGE, anon_huge),
+	COUNT(SHMEM_HUGE, shmem_huge),
+	COUNT(FILE_HUGE, file_huge),
+	COUNT(DIRTY, dirty),
+	COUNT(FILE_DIRTY, file_dirty),
+	COUNT(SHARED, shared),
+	COUNT(REFERENCED, referenced),
+	COUNT(YOUNG, young),
+	COUNT(LAZYFREE, lazyfree),
+	COUNT(KSM, ksm),
+	COUNT(SWAP, swap),
+	COUNT(HUGETLB, hugetlb),
+	COUNT(ZERO, zero),
+	COUNT(PINNED, pinned),
+	COUNT(SOFT_DIRTY, soft_dirty),
+	COUNT(DROP, drop),
+	COUNT(WRITEBACK, writeback),
+	COUNT(SWAPPABLE, swappable),
+	COUNT(NOSWAP, noswap),
+	COUNT(UNEVICTABLE, unevictable),
+#undef COUNT
+};
+
+static int put_counts(struct sk_buff *skb, const struct fallow_counts *c)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(count_map); i++) {
+		u64 n = *(const u64 *)((const char *)c + count_map[i].offset);
+
+		if (n && nla_put_u64_64bit(skb, count_map[i].attr, n, FALLOW_A_VMA_PAD))
+			return -EMSGSIZE;
+	}
+	return 0;
+}
+
+int fallow_vma_put(struct sk_buff *skb, const struct fallow_vma *f,
+		   struct vm_area_struct *vma, char *path)
+{
+	const char *name = name_of(vma, path);
+
+	if (nla_put_u64_64bit(skb, FALLOW_A_VMA_START, vma->vm_start, FALLOW_A_VMA_PAD) ||
+	    nla_put_u64_64bit(skb, FALLOW_A_VMA_END, vma->vm_end, FALLOW_A_VMA_PAD) ||
+	    nla_put_u32(skb, FALLOW_A_VMA_FLAGS, flags_of(vma)))
+		return -EMSGSIZE;
+	if (vma->vm_file && put_file(skb, vma))
+		return -EMSGSIZE;
+	if (name && nla_put_string(skb, FALLOW_A_VMA_NAME, name))
+		return -EMSGSIZE;
+	/* smaps' Locked is the PSS of mlocked VMAs. */
+	if ((vma->vm_flags & VM_LOCKED) && f->counts.pss &&
+	    nla_put_u64_64bit(skb, FALLOW_A_VMA_LOCKED, f->counts.pss, FALLOW_A_VMA_PAD))
+		return -EMSGSIZE;
+	return put_counts(skb, &f->counts);
+}
+
+u64 fallow_vma_caps(void)
+{
+	u64 caps = FALLOW_CAP_PINNED;
+
+	if (IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
+		caps |= FALLOW_CAP_SOFT_DIRTY;
+	if (IS_ENABLED(CONFIG_ANON_VMA_NAME))
+		caps |= FALLOW_CAP_ANON_NAME;
+	if (IS_ENABLED(CONFIG_PAGE_IDLE_FLAG))
+		caps |= FALLOW_CAP_IDLE_FLAG;
+	return caps;
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * walk_page_range() is not exported, so here is a walk of our own. The upper
+ * levels are stable under the mmap lock. A PTE table may be freed under RCU
+ * (retract_page_tables()), so its PMD is read once, and compared again once the
+ * table's lock is held.
+ */
+#include <linux/hugetlb.h>
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/rcupdate.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+#include "compat.h"
+#include "walk.h"
+
+static void tell_hole(struct fallow_visitor *v, struct vm_area_struct *vma, unsigned long start,
+		      unsigned long end)
+{
+	if (v->hole && start < end)
+		v->hole(v, vma, start, end);
+}
+
+/* A hole up to @boundary, or as much of it as one step may cover. */
+static unsigned long skip_hole(struct fallow_visitor *v, struct vm_area_struct *vma,
+			       unsigned long addr, unsigned long boundary)
+{
+	if (v->hole)
+		boundary = min(boundary, addr + FALLOW_HOLE_STEP);
+	tell_hole(v, vma, addr, boundary);
+	return boundary;
+}
+
+/*
+ * vm_normal_page() (mm/memory.c), which is not exported: the page behind an
+ * entry unless it is the zero page, device memory or a raw frame.
+ */
+static struct page *normal_page(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
+{
+	unsigned long pfn = pte_pfn(pte);
+
+	if (pte_special(pte)) {
+		if (vma->vm_ops && vma->vm_ops->find_special_page)
+			return vma->vm_ops->find_special_page(vma, addr);
+		return NULL;
+	}
+	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+}
+
+static struct page *page_of_swap_entry(swp_entry_t entry, struct fallow_entry *e)
+{
+	if (!non_swap_entry(entry)) {
+		e->swap = true;
+		return NULL;
+	}
+	if (!is_pfn_swap_entry(entry))
+		return NULL;
+	e->present = is_device_private_entry(entry);
+	return pfn_swap_entry_to_page(entry);
+}
+
+static void tell_pte(struct fallow_visitor *v, struct vm_area_struct *vma, unsigned long addr,
+		     pte_t pte)
+{
+	struct fallow_entry e = { .addr = addr, .size = PAGE_SIZE };
+
+	if (pte_present(pte)) {
+		e.page = normal_page(vma, addr, pte);
+		e.present = true;
+		e.young = pte_young(pte);
+		e.dirty = pte_dirty(pte);
+		e.soft_dirty = pte_soft_dirty(pte);
+		e.zero = !e.page && is_zero_pfn(pte_pfn(pte));
+	} else {
+		e.page = page_of_swap_entry(pte_to_swp_entry(pte), &e);
+		e.soft_dirty = pte_swp_soft_dirty(pte);
+	}
+	if (e.page || e.zero || e.swap)
+		v->entry(v, vma, &e);
+}
+
+/* [addr, end) within one table; false if the table went away meanwhile. */
+static bool walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
+		      pmd_t pmd, unsigned long addr, unsigned long end)
+{
+	unsigned long hole = addr;
+	spinlock_t *ptl = pte_lockptr(vma->vm_mm, pmdp);
+	pte_t *pte;
+
+	spin_lock(ptl);
+	if (!pmd_same(pmd, READ_ONCE(*pmdp))) {
+		spin_unlock(ptl);
+		return false;
+	}
+	pte = pte_offset_kernel(pmdp, addr);
+	for (; addr < end; pte++, addr += PAGE_SIZE) {
+		pte_t entry = ptep_get(pte);
+
+		v->looked++;
+		if (pte_none(entry))
+			continue;
+		tell_hole(v, vma, hole, addr);
+		hole = addr + PAGE_SIZE;
+		tell_pte(v, vma, addr, entry);
+	}
+	tell_hole(v, vma, hole, end);
+	spin_unlock(ptl);
+	return true;
+}
+
+/*
+ * A huge page maps what is between @addr and @end. In anonymous memory, what is
+ * not an anonymous page is the huge zero page, whose address is not exported.
+ */
+static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t pmd,
+			  unsigned long addr, unsigned long end)
+{
+	struct fallow_entry e = { .addr = addr, .size = end - addr, .huge = true };
+
+	if (pmd_present(pmd)) {
+		if (!pfn_valid(pmd_pfn(pmd)) || (vma->vm_flags & VM_PFNMAP))
+			return;
+		e.page = pmd_page(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+		e.present = true;
+		e.young = pmd_young(pmd);
+		e.dirty = pmd_dirty(pmd);
+		e.soft_dirty = pmd_soft_dirty(pmd);
+		if (vma_is_anonymous(vma) && !PageAnon(e.page)) {
+			e.page = NULL;
+			e.zero = true;
+		}
+	} else if (is_swap_pmd(pmd) && thp_migration_supported()) {
+		e.page = page_of_swap_entry(pmd_to_swp_entry(pmd), &e);
+		if (e.page)
+			e.page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+	}
+	if (e.page || e.zero)
+		v->entry(v, vma, &e);
+}
+
+static bool is_huge(pmd_t pmd)
+{
+	return is_swap_pmd(pmd) || pmd_leaf(pmd);
+}
+
+/* False: look again, the PMD changed. */
+static bool walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
+		     unsigned long addr, unsigned long end)
+{
+	pmd_t pmd = READ_ONCE(*pmdp);
+	spinlock_t *ptl;
+
+	barrier();
+	if (pmd_none(pmd)) {
+		tell_hole(v, vma, addr, end);
+		return true;
+	}
+	if (is_huge(pmd)) {
+		ptl = pmd_lock(vma->vm_mm, pmdp);
+		if (!pmd_same(pmd, READ_ONCE(*pmdp))) {
+			spin_unlock(ptl);
+			return false;
+		}
+		v->looked++;
+		tell_huge_pmd(v, vma, pmd, addr, end);
+		spin_unlock(ptl);
+		return true;
+	}
+	/* Neither huge nor a table: pmd_none_or_clear_bad() would clear it. */
+	if (pmd_bad(pmd))
+		return true;
+	return walk_ptes(v, vma, pmdp, pmd, addr, end);
+}
+
+/*
+ * hugetlb maps by PMDs and PUDs. Its PMD tables may be shared with other
+ * processes and unshared without our mmap lock, but not freed while interrupts
+ * are off: that is what lockless GUP relies on (huge_pmd_unshare()).
+ */
+static void tell_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
+			 unsigned long addr, unsigned long size)
+{
+	struct fallow_entry e = { .addr = addr, .size = size, .huge = true, .present = true };
+
+	v->looked++;
+	v->entry(v, vma, &e);
+}
+
+static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
+				  pud_t *pudp, unsigned long addr, unsigned long end)
+{
+	unsigned long flags, next;
+	pud_t pud;
+
+	end = min(end, pud_addr_end(addr, end));
+	local_irq_save(flags);
+	pud = READ_ONCE(*pudp);
+	if (pud_present(pud) && pud_leaf(pud)) {
+		tell_hugetlb(v, vma, addr, end - addr);
+	} else if (pud_present(pud)) {
+		pmd_t *pmdp = pmd_offset(&pud, addr);
+
+		for (next = addr; next < end; next += PMD_SIZE, pmdp++) {
+			pmd_t pmd = READ_ONCE(*pmdp);
+
+			if (pmd_present(pmd) && pmd_leaf(pmd))
+				tell_hugetlb(v, vma, next, PMD_SIZE);
+		}
+	}
+	local_irq_restore(flags);
+	return end;
+}
+
+#define PMD_RETRIES 8
+
+static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
+					pmd_t *pmdp, unsigned long addr, unsigned long end)
+{
+	int i;
+
+	end = pmd_addr_end(addr, end);
+	/* Under a storm of collapses and splits, a PMD is passed over. */
+	for (i = 0; i < PMD_RETRIES; i++) {
+		bool done;
+
+		rcu_read_lock();
+		done = walk_pmd(v, vma, pmdp, addr, end);
+		rcu_read_unlock();
+		if (done)
+			break;
+	}
+	return end;
+}
+
+unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *vma,
+			       unsigned long addr, unsigned long end)
+{
+	pgd_t *pgd = pgd_offset(vma->vm_mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return skip_hole(v, vma, addr, pgd_addr_end(addr, end));
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return skip_hole(v, vma, addr, p4d_addr_end(addr, end));
+	pud = pud_offset(p4d, addr);
+	if (is_vm_hugetlb_page(vma))
+		return walk_hugetlb(v, vma, pud, addr, end);
+	/* A PUD that maps memory itself maps a device's: not in RSS. */
+	if (pud_none(*pud) || pud_leaf(*pud) || pud_bad(*pud))
+		return skip_hole(v, vma, addr, pud_addr_end(addr, end));
+	return walk_pmd_patiently(v, vma, pmd_offset(pud, addr), addr, end);
+}

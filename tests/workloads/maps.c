@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Address spaces to look at: maps memory of one kind, or of all kinds, prints
+ * "ready", and sleeps until its input ends. Usage: maps MODE…
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE	4096ul
+#define MIB	(1ul << 20)
+#define HUGE	(2 * MIB)
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static char *map(size_t size, int prot, int flags, int fd)
+{
+	char *p = mmap(NULL, size, prot, flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap");
+	return p;
+}
+
+static char *map_anon(size_t size)
+{
+	return map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+/* A mapping of whole huge pages, with huge-page alignment. */
+static char *map_huge(size_t size)
+{
+	char *p = map_anon(size + HUGE);
+
+	return p + (HUGE - (unsigned long)p % HUGE) % HUGE;
+}
+
+/* Writes one byte to every @step-th page; each page gets content of its own. */
+static void touch(char *p, size_t size, size_t step)
+{
+	for (size_t i = 0; i < size; i += step * PAGE) {
+		p[i] = 1;
+		memcpy(p + i + 8, &i, sizeof(i));
+	}
+}
+
+static void look(const char *p, size_t size, size_t step)
+{
+	for (size_t i = 0; i < size; i += step * PAGE)
+		(void)*(const volatile char *)(p + i);
+}
+
+static int temp_file(size_t size)
+{
+	char name[] = "maps-XXXXXX", block[PAGE];
+	int fd = mkstemp(name);
+
+	if (fd < 0)
+		fail("mkstemp");
+	unlink(name);
+	memset(block, 7, sizeof(block));
+	for (size_t i = 0; i < size; i += PAGE)
+		if (write(fd, block, PAGE) != (ssize_t)PAGE)
+			fail("write");
+	return fd;
+}
+
+static int memory_file(size_t size)
+{
+	int fd = memfd_create("maps", 0);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size))
+		fail("memfd");
+	return fd;
+}
+
+static void do_pages(void)
+{
+	char *p = map_anon(16 * MIB);
+
+	madvise(p, 16 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 8 * MIB, 1);
+	touch(p + 8 * MIB, 8 * MIB, 3);
+}
+
+static void do_thp(void)
+{
+	char *p = map_huge(32 * MIB);
+
+	madvise(p, 32 * MIB, MADV_HUGEPAGE);
+	touch(p, 32 * MIB, 1);
+	/* A huge page that is mapped in parts, and one of which parts are gone. */
+	mprotect(p + 4 * MIB, PAGE, PROT_READ);
+	madvise(p + 8 * MIB + 16 * PAGE, 64 * PAGE, MADV_DONTNEED);
+}
+
+static void do_shmem(void)
+{
+	int fd = memory_file(4 * MIB);
+	char *shared = map(4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	char *private = map(4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	char *anon = map(4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+
+	touch(shared, 3 * MIB, 1);
+	look(private, 3 * MIB, 1);
+	touch(private, MIB, 2);
+	touch(anon, 4 * MIB, 2);
+}
+
+static void do_file(void)
+{
+	int fd = temp_file(8 * MIB);
+	char *private = map(8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	char *shared = map(8 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+
+	look(private, 8 * MIB, 1);
+	touch(private, 2 * MIB, 2);
+	look(shared, 4 * MIB, 1);
+	touch(shared, MIB, 1);
+}
+
+static void do_swap(void)
+{
+	char *p = map_anon(16 * MIB);
+	int fd = memory_file(8 * MIB);
+	char *shared = map(8 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	char *private = map(8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	char *read_only = map(8 * MIB, PROT_READ, MAP_PRIVATE, fd);
+
+	madvise(p, 16 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 16 * MIB, 1);
+	touch(shared, 8 * MIB, 1);
+	look(private, MIB, 1);
+	touch(private + 2 * MIB, MIB, 1);
+	look(read_only, MIB, 1);
+	madvise(p, 12 * MIB, MADV_PAGEOUT);
+	madvise(private + 2 * MIB, MIB, MADV_PAGEOUT);
+	madvise(read_only, 8 * MIB, MADV_PAGEOUT);
+	madvise(private, MIB, MADV_PAGEOUT);
+	madvise(shared, 6 * MIB, MADV_PAGEOUT);
+	/* Some come back, and are both in memory and on swap. */
+	look(p, 2 * MIB, 1);
+	look(shared, MIB, 1);
+}
+
+static void do_mlock(void)
+{
+	char *p = map_anon(4 * MIB);
+
+	touch(p, 4 * MIB, 1);
+	if (mlock(p, 2 * MIB))
+		fail("mlock");
+}
+
+static void do_lazyfree(void)
+{
+	char *p = map_anon(8 * MIB);
+
+	madvise(p, 8 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 8 * MIB, 1);
+	madvise(p, 6 * MIB, MADV_FREE);
+	touch(p, MIB, 1);
+}
+
+static void do_zero(void)
+{
+	char *p = map_anon(8 * MIB);
+	char *huge = map_huge(8 * MIB);
+
+	madvise(p, 8 * MIB, MADV_NOHUGEPAGE);
+	look(p, 6 * MIB, 1);
+	touch(p, MIB, 1);
+	madvise(huge, 8 * MIB, MADV_HUGEPAGE);
+	look(huge, 8 * MIB, 1);
+	touch(huge, HUGE, 512);
+}
+
+static void do_fork(void)
+{
+	char *p = map_anon(8 * MIB), *huge = map_huge(8 * MIB);
+
+	madvise(p, 8 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 8 * MIB, 1);
+	madvise(huge, 8 * MIB, MADV_HUGEPAGE);
+	touch(huge, 8 * MIB, 1);
+	for (int i = 0; i < 2; i++) {
+		if (!fork()) {
+			char byte;
+
+			/* Ends with its parent's input. */
+			while (read(STDIN_FILENO, &byte, 1) > 0)
+				;
+			_exit(0);
+		}
+	}
+	touch(p, 2 * MIB, 1);
+	touch(huge, HUGE, 512);
+}
+
+static void do_many(void)
+{
+	char *p = map_anon(8000 * PAGE);
+
+	madvise(p, 8000 * PAGE, MADV_NOHUGEPAGE);
+	touch(p, 8000 * PAGE, 1);
+	for (size_t i = 0; i < 8000; i += 2)
+		mprotect(p + i * PAGE, PAGE, PROT_READ);
+}
+
+static void do_sparse(void)
+{
+	char *p = map(1ul << 40, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+
+	madvise(p, 1ul << 40, MADV_NOHUGEPAGE);
+	for (unsigned long i = 0; i < 64; i++)
+		touch(p + (i << 34), 4 * PAGE, 1);
+	map(1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+}
+
+static void do_hugetlb(void)
+{
+	char *p = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	/* Where no huge pages are reserved, there is nothing to see. */
+	if (p != MAP_FAILED)
+		touch(p, 4 * MIB, 1);
+}
+
+/* Same content twice; with KSM running they become one. */
+static void do_ksm(void)
+{
+	char *p = map_anon(4 * MIB);
+
+	madvise(p, 4 * MIB, MADV_NOHUGEPAGE);
+	memset(p, 0x11, 4 * MIB);
+	madvise(p, 4 * MIB, MADV_MERGEABLE);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} modes[] = {
+	{ "pages", do_pages }, { "thp", do_thp },	{ "shmem", do_shmem },
+	{ "file", do_file },   { "swap", do_swap },	{ "mlock", do_mlock },
+	{ "lazyfree", do_lazyfree }, { "zero", do_zero }, { "fork", do_fork },
+	{ "many", do_many },   { "sparse", do_sparse }, { "hugetlb", do_hugetlb },
+	{ "ksm", do_ksm },
+};
+
+static void run_mode(const char *name)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(modes[i].name, name)) {
+			modes[i].run();
+			return;
+		}
+	fprintf(stderr, "maps: no mode %s\n", name);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	char byte;
+
+	signal(SIGCHLD, SIG_IGN);
+	for (int i = 1; i < argc; i++)
+		run_mode(argv[i]);
+	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
+		return 1;
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	return 0;
+}
