@@ -102,32 +102,38 @@ static unsigned long attr_address(struct nlattr *attr, unsigned long otherwise)
 
 static int vma_dump_start(struct netlink_callback *cb)
 {
+	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+
+	if (!d)
+		return -ENOMEM;
+	ctx_of(cb)->dump = d;
+	cb->min_dump_alloc = VMA_MSG_MAX;
+	return 0;
+}
+
+/*
+ * Part of the first call of the dump, which is made on behalf of the sender:
+ * before 6.6, ->start() has no extack to explain itself with.
+ */
+static int vma_dump_prepare(struct netlink_callback *cb, struct vma_dump *d)
+{
 	struct nlattr **attrs = fallow_dump_attrs(cb);
-	struct vma_dump *d;
+	struct mm_struct *mm;
 
 	if (!attrs[FALLOW_A_REQ_PID]) {
 		NL_SET_ERR_MSG(cb->extack, "a process id is missing");
 		return -EINVAL;
 	}
-	d = kvzalloc(sizeof(*d), GFP_KERNEL);
-	if (!d)
-		return -ENOMEM;
 	d->next = attr_address(attrs[FALLOW_A_REQ_START], 0);
 	d->end = attr_address(attrs[FALLOW_A_REQ_END], ULONG_MAX);
 	if (d->next >= d->end) {
 		NL_SET_ERR_MSG(cb->extack, "the range's start is not below its end");
-		kvfree(d);
 		return -EINVAL;
 	}
-	d->mm = fallow_target_get(cb->skb, nla_get_u32(attrs[FALLOW_A_REQ_PID]), cb->extack);
-	if (IS_ERR(d->mm)) {
-		int err = PTR_ERR(d->mm);
-
-		kvfree(d);
-		return err;
-	}
-	ctx_of(cb)->dump = d;
-	cb->min_dump_alloc = VMA_MSG_MAX;
+	mm = fallow_target_get(cb->skb, nla_get_u32(attrs[FALLOW_A_REQ_PID]), cb->extack);
+	if (IS_ERR(mm))
+		return PTR_ERR(mm);
+	d->mm = mm;
 	return 0;
 }
 
@@ -135,10 +141,9 @@ static int vma_dump_done(struct netlink_callback *cb)
 {
 	struct vma_dump *d = ctx_of(cb)->dump;
 
-	if (d) {
+	if (d && d->mm)
 		mmdrop(d->mm);
-		kvfree(d);
-	}
+	kvfree(d);
 	return 0;
 }
 
@@ -228,13 +233,18 @@ static int vma_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct vma_dump *d = ctx_of(cb)->dump;
 	int ret = 0;
 
+	if (!d->mm) {
+		ret = vma_dump_prepare(cb, d);
+		if (ret)
+			return ret;
+	}
 	if (!fallow_target_permitted(d->mm))
 		return -EPERM;
 	while (!ret) {
 		struct fallow_slice slice;
 
-		if (signal_pending(current))
-			return skb->len ?: -EINTR;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		ret = fallow_slice_begin(&slice, d->mm, d->vma.visitor.looked);
 		if (ret)
 			return ret;

@@ -15,6 +15,7 @@
  *
  * Errors (negative errno in NLMSG_ERROR or NLMSG_DONE, with extack text)
  *  -EINVAL   a missing, malformed or unknown attribute; START not below END
+ *  -ERANGE   FALLOW_A_REQ_PID is 0
  *  -ESRCH    no such process in the caller's pid namespace, or it has no
  *            address space: kernel thread, zombie, exiting
  *  -EPERM    CAP_SYS_PTRACE is missing in the user namespace of the target's
@@ -135,7 +136,7 @@ enum fallow_info_attr {
  * @FALLOW_A_VMA_DEV_MINOR: __u32
  * @FALLOW_A_VMA_INO: __u64, inode number
  * @FALLOW_A_VMA_NAME: string, as /proc/PID/maps has it but not escaped:
- *	path of the file, "[heap]", "[stack]", "[vdso]", …
+ *	path of the file, "[heap]", "[stack]", "[vdso]" and others
  * @FALLOW_A_VMA_RSS: resident
  * @FALLOW_A_VMA_ANON: resident and anonymous (smaps Anonymous)
  * @FALLOW_A_VMA_FILE: resident page cache, shmem apart

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A generic netlink client of its own, to talk to the module without the tool."""
+import os
+import re
+import socket
+import struct
+
+NETLINK_GENERIC, SOL_NETLINK = 16, 270
+NETLINK_EXT_ACK = 11
+REQUEST, ACK, DUMP = 1, 4, 0x300
+DUMP_INTR = 0x10
+ERROR, DONE = 2, 3
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def enum(prefix):
+    """Numbers of an enum in the module's header, by name without the prefix."""
+    with open(os.path.join(HERE, "../../kmod/include/uapi/linux/fallow.h"),
+              encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    for body in re.findall(r"enum \w+ \{(.*?)\}", text, flags=re.S):
+        names = [n.split("=")[0].strip() for n in body.split(",")]
+        names = [n for n in names if n and not n.startswith("__") and not n.endswith("_MAX")]
+        if names[0] == prefix + "UNSPEC":
+            return {n[len(prefix):]: i for i, n in enumerate(names)}
+    raise KeyError(prefix)
+
+
+CMD, REQ, INFO, VMA = map(enum, ("FALLOW_CMD_", "FALLOW_A_REQ_", "FALLOW_A_INFO_",
+                                 "FALLOW_A_VMA_"))
+
+
+class Refused(Exception):
+    def __init__(self, errno, text):
+        super().__init__(errno, text)
+        self.errno = errno
+        self.text = text
+
+
+def attr(kind, data):
+    raw = struct.pack("HH", len(data) + 4, kind) + data
+    return raw + bytes(-len(raw) % 4)
+
+
+def u32(kind, n):
+    return attr(kind, struct.pack("I", n))
+
+
+def u64(kind, n):
+    return attr(kind, struct.pack("Q", n))
+
+
+def parse_attrs(data):
+    out = {}
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("HH", data)
+        out[kind & 0x3fff] = data[4:size]
+        data = data[(size + 3) & ~3:]
+    return out
+
+
+class Client:
+    def __init__(self, receive_buffer=None):
+        self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        self.sock.bind((0, 0))
+        self.sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+        self.sock.settimeout(60)
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.seq = 0
+        self.interrupted = False
+        family = self.call(16, 3, attr(2, b"fallow\0"), ACK)
+        self.family = struct.unpack("H", family[0][1])[0]
+
+    def send(self, family, cmd, payload, flags):
+        self.seq += 1
+        body = struct.pack("BBH", cmd, 1, 0) + payload
+        self.sock.send(struct.pack("IHHII", len(body) + 16, family, REQUEST | flags,
+                                   self.seq, 0) + body)
+
+    def messages(self):
+        """Attributes of each message until the answer is over; Refused."""
+        while True:
+            data = self.sock.recv(1 << 17)
+            while data:
+                size, kind, flags, _, _ = struct.unpack_from("IHHII", data)
+                self.interrupted |= bool(flags & DUMP_INTR)
+                if kind in (ERROR, DONE):
+                    errno = -struct.unpack_from("i", data, 16)[0] if size >= 20 else 0
+                    if errno:
+                        raise Refused(errno, self.extack(data[:size], kind, flags))
+                    return
+                yield parse_attrs(data[20:size])
+                data = data[(size + 3) & ~3:]
+
+    @staticmethod
+    def extack(data, kind, flags):
+        if not flags & 0x200:
+            return ""
+        at = 20
+        if kind == ERROR:
+            at = 36 if flags & 0x100 else 20 + struct.unpack_from("I", data, 20)[0]
+        return parse_attrs(data[at:]).get(1, b"\0")[:-1].decode()
+
+    def call(self, family, cmd, payload, flags):
+        self.send(family, cmd, payload, flags)
+        return list(self.messages())
+
+    def info(self, payload=b""):
+        return self.call(self.family, CMD["GET_INFO"], payload, ACK)[0]
+
+    def start_dump(self, payload):
+        self.interrupted = False
+        self.send(self.family, CMD["GET_VMA"], payload, DUMP)
+
+    def vmas(self, pid, *more):
+        self.start_dump(u32(REQ["PID"], pid) + b"".join(more))
+        return [tuple(struct.unpack("Q", m[VMA[k]])[0] for k in ("START", "END"))
+                for m in self.messages()]
