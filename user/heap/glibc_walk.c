@@ -94,9 +94,30 @@ static int visit(struct walk *k, enum chunk_kind kind, uint64_t start, uint64_t 
 }
 
 /*
- * A step from the chunk at @p: its end and kind. CHUNK_META is the fence post
- * that ends a full heap (sysmalloc()). -ENODATA: not resident; -EPROTO: what is
- * there is no chunk.
+ * Fence posts end a piece of heap that could not be extended: a head of size 16,
+ * and one of size 16 or 0 (sysmalloc()).
+ */
+static int fence_posts(struct walk *k, uint64_t p, uint64_t size, uint64_t *end)
+{
+	struct chunk_head next;
+	int err;
+
+	if (k->s->end - p <= 16) {
+		*end = k->s->end;
+		return 0;
+	}
+	if (size != 16)
+		return -EPROTO;
+	err = head_at(k, p + 16, &next);
+	if (!err && (!(next.size & PREV_INUSE) || next.size > (16 | PREV_INUSE)))
+		err = -EPROTO;
+	*end = p + 32;
+	return err;
+}
+
+/*
+ * A step from the chunk at @p: its end and kind. -ENODATA: not resident;
+ * -EPROTO: what is there is no chunk.
  */
 static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind)
 {
@@ -115,8 +136,7 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 	}
 	if (size <= 16 && (h.size & PREV_INUSE)) {
 		*kind = CHUNK_META;
-		*end = k->s->end;
-		return 0;
+		return fence_posts(k, p, size, end);
 	}
 	if (size < CHUNK_MIN || size % CHUNK_ALIGN || (h.size & IS_MMAPPED) ||
 	    size > k->s->end - p || k->s->end - p - size < sizeof(next))
@@ -219,6 +239,18 @@ static int skip_broken(struct walk *k, uint64_t *p, bool torn)
 	return err;
 }
 
+/*
+ * Behind fence posts the heap may go on, where somebody else called sbrk: what
+ * lies between is theirs, but its end is not written anywhere.
+ */
+static int behind_posts(struct walk *k, uint64_t *p)
+{
+	if (k->s->kind == SEGMENT_BRK && *p < k->s->end)
+		return skip_broken(k, p, false);
+	*p = k->s->end;
+	return 0;
+}
+
 int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
 		       struct chunk_visitor *v)
 {
@@ -240,6 +272,8 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 			err = visit(&k, kind, p, end, false);
 		k.trail[k.ntrail++ % TRAIL] = p;
 		p = end;
+		if (!err && kind == CHUNK_META)
+			err = behind_posts(&k, &p);
 	}
 	return err;
 }

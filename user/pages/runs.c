@@ -86,7 +86,7 @@ static int next_page(struct runs *r, struct page_run *page)
 	if (r->at == r->n) {
 		int err = refill(r);
 
-		if (err)
+		if (err < 0)
 			return err;
 	}
 	page->start = r->next;

@@ -49,7 +49,7 @@ static void print_change(FILE *out, const struct view *v, uint64_t now, uint64_t
 		size_format_change(rate, (int64_t)((double)change / minutes));
 	else
 		strcpy(rate, "-");
-	fprintf(out, "  %14s %14s/min", text, rate);
+	fprintf(out, "%13s%13s/min", text, rate);
 }
 
 static void print_line(FILE *out, const struct view *v, const char *name,
@@ -57,7 +57,7 @@ static void print_line(FILE *out, const struct view *v, const char *name,
 {
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
-	fprintf(out, "  %-16s %14s %12s  %5.1f%%", name, size_format(a, resident),
+	fprintf(out, "  %-15s%13s%11s%7.1f%%", name, size_format(a, resident),
 		size_format(b, swapped),
 		v->now->rss ? 100.0 * (double)resident / (double)v->now->rss : 0.0);
 	if (v->before)
@@ -75,10 +75,10 @@ static void ledger(FILE *out, const struct view *v)
 	const struct snapshot *s = v->now, *b = v->before;
 	struct paint p = paint_of(v);
 
-	fprintf(out, "\n  %s%-16s %14s %12s  %6s", p.dim, "class", "resident", "swapped",
+	fprintf(out, "\n  %s%-15s%13s%11s%8s", p.dim, "class", "resident", "swapped",
 		"share");
 	if (b)
-		fprintf(out, "  %14s %18s", "change", "rate");
+		fprintf(out, "%13s%17s", "change", "rate");
 	fprintf(out, "%s\n", p.off);
 	for (int c = 0; c < LEDGER_CLASSES; c++) {
 		if (line_empty(v, c))
