@@ -16,9 +16,9 @@ refused() {
 	grep -q -E -- "$pattern" "$BATS_TEST_TMPDIR/stderr"
 }
 
-# The only child of process $1; its pid goes to $zombie.
-child_of() {
-	zombie=$(ps -o pid= --ppid "$1" | tr -d ' ')
+# A child of process $1 that has ended; its pid goes to $zombie.
+dead_child_of() {
+	zombie=$(ps -o pid=,stat= --ppid "$1" | awk '$2 ~ /^Z/ { print $1; exit }')
 	[ -n "$zombie" ]
 }
 
@@ -64,8 +64,7 @@ child_of() {
 if os.fork(): time.sleep(60)' 3>&- &
 	targets+=($!)
 	zombie=
-	eventually child_of $!
-	eventually grep -q zombie "/proc/$zombie/status"
+	eventually dead_child_of $!
 	refused 3 'zombie' "$zombie"
 }
 
