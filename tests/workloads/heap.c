@@ -196,6 +196,13 @@ static void large_pieces(struct worker *w)
 	free_random(w, 60);
 }
 
+/* More than a thread arena's first heap holds: 64 MiB. */
+static void many_heaps(struct worker *w)
+{
+	allocate(w, 6000, 12, 15);
+	free_random(w, 70);
+}
+
 /* Batches of varying size, of each of which a little stays. */
 static void batches(struct worker *w)
 {
@@ -244,6 +251,7 @@ static const struct {
 	{ "aligned", aligned },
 	{ "aligned-mmapped", aligned_mmapped },
 	{ "large-pieces", large_pieces },
+	{ "many-heaps", many_heaps },
 	{ "batches", batches },
 	{ "mixed", mixed },
 };

@@ -134,7 +134,7 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 		*end = k->s->end;
 		return 0;
 	}
-	if (size <= 16 && (h.size & PREV_INUSE)) {
+	if (size <= 16 && !(h.size & IS_MMAPPED)) {
 		*kind = CHUNK_META;
 		return fence_posts(k, p, size, end);
 	}
