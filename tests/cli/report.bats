@@ -27,6 +27,18 @@ load common
 	jq -e '.ledger[0].idle_bytes == null' <<<"$output"
 }
 
+@test "the JSON is as the schema says" {
+	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || skip "no python3-jsonschema"
+	start "$bin/grow" 50 20
+	sleep 0.5
+	for options in "report" "regions" "heap" "report --after=200ms"; do
+		"$fallow" $options --json "$target" >"$BATS_TEST_TMPDIR/o"
+		/usr/bin/python3 -c 'import json, jsonschema, sys
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+			"$BATS_TEST_TMPDIR/o" "$tree/Documentation/fallow.schema.json"
+	done
+}
+
 @test "the version of the C library is told" {
 	start "$bin/grow" 1 1
 	sleep 0.3
