@@ -26,8 +26,7 @@ def check(mode, seed):
     try:
         out = subprocess.run([TOOL, "report", "--json", str(p.pid)], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, timeout=LIMIT, check=False,
-                             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0",
-                                  "UBSAN_OPTIONS": "halt_on_error=1"})
+                             env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1"})
     except subprocess.TimeoutExpired:
         return [f"seed {seed}: still running after {LIMIT} s"], None, LIMIT
     finally:

@@ -13,6 +13,7 @@
 struct vma *vma_list_add(struct vma_list *l, const struct vma *v)
 {
 	struct vma *slot;
+	char *name;
 
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? 2 * l->cap : 64;
@@ -23,12 +24,12 @@ struct vma *vma_list_add(struct vma_list *l, const struct vma *v)
 		l->v = grown;
 		l->cap = cap;
 	}
-	slot = &l->v[l->n];
-	*slot = *v;
-	slot->name = strdup(v->name ? v->name : "");
-	if (!slot->name)
+	name = strdup(v->name ? v->name : "");
+	if (!name)
 		return NULL;
-	l->n++;
+	slot = &l->v[l->n++];
+	*slot = *v;
+	slot->name = name;
 	return slot;
 }
 
