@@ -231,6 +231,24 @@ static void do_sparse(void)
 	map(1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 
+static void do_big(int advice)
+{
+	char *p = map_huge(1ul << 30);
+
+	madvise(p, 1ul << 30, advice);
+	touch(p, 1ul << 30, 1);
+}
+
+static void do_big_pages(void)
+{
+	do_big(MADV_NOHUGEPAGE);
+}
+
+static void do_big_thp(void)
+{
+	do_big(MADV_HUGEPAGE);
+}
+
 static void do_hugetlb(void)
 {
 	char *p = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE,
@@ -259,7 +277,7 @@ static const struct {
 	{ "file", do_file },   { "swap", do_swap },	{ "mlock", do_mlock },
 	{ "lazyfree", do_lazyfree }, { "zero", do_zero }, { "fork", do_fork },
 	{ "many", do_many },   { "sparse", do_sparse }, { "hugetlb", do_hugetlb },
-	{ "ksm", do_ksm },
+	{ "ksm", do_ksm },     { "big-pages", do_big_pages }, { "big-thp", do_big_thp },
 };
 
 static void run_mode(const char *name)
