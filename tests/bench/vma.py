@@ -49,7 +49,7 @@ def bench(name, mode):
     p.kill()
     p.wait()
     mid = {k: statistics.median(v) for k, v in times.items()}
-    print(f"  {name:24} {mid['smaps'] / mid['dump']:5.1f} times as fast as smaps, "
+    print(f"  {name:28} {mid['smaps'] / mid['dump']:5.1f} times as fast as smaps, "
           f"{mid['smaps_rollup'] / mid['dump']:5.1f} as smaps_rollup  "
           f"({mid['dump'] * 1e3:.2f} ms)")
 
@@ -59,7 +59,7 @@ def main():
     bench("1 GiB of 4 KiB pages", ["big-pages"])
     bench("1 GiB of huge pages", ["big-thp"])
     bench("8,000 VMAs", ["many"])
-    bench("1 TiB, nearly empty", ["sparse"])
+    bench("64 GiB + 1 TiB, nearly empty", ["sparse"])
     info = Client().info()
     longest, slices = (struct.unpack("Q", info[INFO[k]])[0] for k in ("LOCK_MAX_NS", "SLICES"))
     print(f"  longest hold of an mmap lock {longest / 1e3:.0f} us, in {slices} holds")

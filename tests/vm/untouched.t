@@ -37,23 +37,63 @@ def check(source, name, pid):
     return before
 
 
+def has_swap():
+    try:
+        with open("/proc/swaps", encoding="ascii") as f:
+            return len(f.readlines()) > 1
+    except OSError:
+        return False
+
+
+def swap_out(pid, size):
+    """Has the kernel reclaim that much of the process, by a cgroup of its own."""
+    root, group = "/sys/fs/cgroup", "/sys/fs/cgroup/fallow-test"
+    with open(f"{root}/cgroup.subtree_control", "w", encoding="ascii") as f:
+        f.write("+memory")
+    os.makedirs(group, exist_ok=True)
+    with open(f"{group}/cgroup.procs", "w", encoding="ascii") as f:
+        f.write(str(pid))
+    try:
+        with open(f"{group}/memory.reclaim", "w", encoding="ascii") as f:
+            f.write(str(size))
+    except BlockingIOError:
+        pass  # less than that was to be had
+
+
+def check_swapped_heap(source):
+    """A heap whose records are on swap: not brought back, and said to be unread."""
+    with heaplib.Workload(heaplib.native(), "every-second", 1, 3) as w:
+        # Charged to the group only if it is there when memory is touched.
+        swap_out(w.pid, 0)
+        w.work()
+        swap_out(w.pid, 12 << 20)
+        seen = check(source, "a heap that is partly on swap", w.pid)
+        tap.ok(seen["Swap"] > 1 << 20, f"{source}: and some of it is", seen)
+        s = maplib.fallow("report", w.pid, f"--source={source}")
+        rss = sum(v["Rss"] for v in maplib.smaps(w.pid))
+        swap = sum(v["Swap"] for v in maplib.smaps(w.pid))
+        tap.ok(s["process"]["rss_bytes"] == rss, f"{source}: the ledger adds up to RSS", (s["ledger"], rss))
+        tap.ok(s["process"]["swap_bytes"] == swap, f"{source}: and to what is swapped",
+               (s["process"], swap))
+        a = s["allocators"][0]
+        tap.ok(a["status"] == "partial" and "swapped" in a["reason"] and a["torn_bytes"] == 0,
+               f"{source}: what could not be read is told", (a["status"], a.get("reason")))
+
+
 def main():
     for source in sys.argv[1:] or ["procfs"]:
         for mode in ("pages", "sparse", "zero", "swap", "shmem"):
             with maplib.Maps([mode]) as w:
                 seen = check(source, mode, w.pid)
-                if mode == "swap" and not os.path.exists("/proc/swaps"):
-                    tap.skip(f"{source}: something is on swap", "no swap in this kernel")
-                elif mode == "swap":
-                    with open("/proc/swaps", encoding="ascii") as f:
-                        swap = len(f.readlines()) > 1
-                    if swap:
-                        tap.ok(seen["Swap"] > 0, f"{source}: something is on swap", seen)
-                    else:
-                        tap.skip(f"{source}: something is on swap", "no swap device here")
+                if mode == "swap" and has_swap():
+                    tap.ok(seen["Swap"] > 0, f"{source}: something is on swap", seen)
         with heaplib.Workload(heaplib.native(), "random-free", 8, 3) as w:
             w.work()
             check(source, "a heap", w.pid)
+        if has_swap():
+            check_swapped_heap(source)
+        else:
+            tap.skip(f"{source}: what is on swap stays there", "no swap device here")
     tap.done()
 
 

@@ -220,14 +220,15 @@ static void do_many(void)
 		mprotect(p + i * PAGE, PAGE, PROT_READ);
 }
 
+/* 64 GiB with a little in each, and a reservation of 1 TiB with nothing. */
 static void do_sparse(void)
 {
-	char *p = map(1ul << 40, PROT_READ | PROT_WRITE,
+	char *p = map(1ul << 36, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 
-	madvise(p, 1ul << 40, MADV_NOHUGEPAGE);
+	madvise(p, 1ul << 36, MADV_NOHUGEPAGE);
 	for (unsigned long i = 0; i < 64; i++)
-		touch(p + (i << 34), 4 * PAGE, 1);
+		touch(p + (i << 30), 4 * PAGE, 1);
 	map(1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 }
 

@@ -29,6 +29,7 @@ struct options {
 	const char *cgroup;
 	enum pages_source source;
 	bool json, freeze;
+	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
 	uint32_t fail_on; /* bit per enum verdict_id */

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "model/size.h"
 #include "render/escape.h"
 #include "target/freeze.h"
 
@@ -31,6 +33,43 @@ void session_close(struct session *ss)
 	pages_close(&ss->pages);
 }
 
+/* A look that takes longer than a second is shown to somebody at a terminal. */
+struct shown_progress {
+	struct progress progress; /* first: the sweep hands it back */
+	time_t begun;
+	bool shown;
+};
+
+static void show_progress(struct progress *p, uint64_t done, uint64_t total)
+{
+	struct shown_progress *s = (struct shown_progress *)p;
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+
+	if (time(NULL) - s->begun < 2)
+		return;
+	fprintf(stderr, "\rreading the heap: %s of about %s\033[K", size_format(a, done),
+		size_format(b, total));
+	s->shown = true;
+}
+
+static int look_shown(struct session *ss, struct snapshot *s, struct error *e)
+{
+	struct shown_progress p = { .progress.tick = show_progress, .begun = time(NULL) };
+	int err = snapshot_take(s, &ss->target, &ss->pages, &p.progress, e);
+
+	if (p.shown)
+		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+static int look(struct session *ss, const struct options *o, struct snapshot *s,
+		struct error *e)
+{
+	if (!o->quiet && isatty(STDERR_FILENO))
+		return look_shown(ss, s, e);
+	return snapshot_take(s, &ss->target, &ss->pages, NULL, e);
+}
+
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,
 		 struct error *e)
 {
@@ -38,10 +77,10 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 	int err;
 
 	if (!o->freeze)
-		return snapshot_take(s, &ss->target, &ss->pages, e);
+		return look(ss, o, s, e);
 	if (freeze_begin(&freeze, &ss->target, e))
 		return -1;
-	err = snapshot_take(s, &ss->target, &ss->pages, e);
+	err = look(ss, o, s, e);
 	freeze_end(&freeze);
 	return err;
 }

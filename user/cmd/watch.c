@@ -249,6 +249,7 @@ int cmd_watch(int argc, char **argv)
 
 	if (status)
 		return status > 0 ? EXIT_DONE : report_error(&e);
+	w.o.quiet = true;
 	setlocale(LC_CTYPE, "");
 	return watch(&w, &e) ? report_error(&e) : EXIT_DONE;
 }

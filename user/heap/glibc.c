@@ -47,6 +47,11 @@ void incomplete(struct glibc *g, const char *fmt, ...)
 	va_end(ap);
 }
 
+void incomplete_absent(struct glibc *g)
+{
+	incomplete(g, "parts of the heap's records are swapped out or not resident");
+}
+
 int peek_init(struct peek *p, struct reader *r)
 {
 	*p = (struct peek){ .reader = r, .data = malloc(PEEK_PAGES * PEEK_PAGE) };
@@ -239,11 +244,12 @@ static enum extent_kind kind_of_inuse(struct emitter *em, uint64_t start)
 static int emit_broken(struct emitter *em, const struct segment *s, uint64_t start,
 		       uint64_t end, bool torn)
 {
-	if (torn)
+	if (torn) {
 		em->h->torn += end - start;
-	incomplete(em->g,
-		   torn ? "the heap changed while it was read"
-			: "parts of the heap's records are swapped out or not resident");
+		incomplete(em->g, "the heap changed while it was read");
+	} else {
+		incomplete_absent(em->g);
+	}
 	return emit(em, s->arena, EXTENT_UNREAD, start, end);
 }
 

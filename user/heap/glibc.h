@@ -129,6 +129,9 @@ bool grow(void *array, size_t *cap, size_t n, size_t size);
 void incomplete(struct glibc *g, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same, for records that could not be read without faulting them in. */
+void incomplete_absent(struct glibc *g);
+
 int peek_init(struct peek *p, struct reader *r);
 void peek_free(struct peek *p);
 /* Copies resident memory; 0, or -errno as reader_read(). */

@@ -163,10 +163,11 @@ static int try_tcache(struct glibc *g, uint64_t chunk, const struct tcache_layou
 	bool mangled = false;
 	int err = peek_read(&g->peek, chunk + 16, t, 10 * l->bins);
 
-	if (err)
-		return err == -ESRCH ? err : 0;
-	if (holds(g, t, l, &mangled, &err))
+	if (!err && holds(g, t, l, &mangled, &err))
 		return take(g, chunk, t, l, mangled);
+	/* It may be a cache, of which some is on swap. */
+	if (err == -ENODATA)
+		incomplete_absent(g);
 	return err == -ESRCH ? err : 0;
 }
 
@@ -212,9 +213,11 @@ static int follow_fastbin(struct glibc *g, uint64_t head, unsigned int bin, bool
 		struct entry e;
 		int err = read_entry(g, chunk + 16, &e);
 
-		if (err || n > MARKS_MAX ||
+		if (err)
+			return err;
+		if (n > MARKS_MAX ||
 		    (e.size & ~(uint64_t)SIZE_FLAGS) != CHUNK_MIN + bin * 16ull)
-			return err == -ESRCH ? err : -EPROTO;
+			return -EPROTO;
 		if (add && add_mark(g, chunk, MARK_FAST))
 			return -ENOMEM;
 		chunk = reveal(chunk + 16, e.next, mangled);
@@ -233,6 +236,8 @@ static int find_fastbin(struct glibc *g, uint64_t head, unsigned int bin)
 	}
 	if (err == -EPROTO || err == -EFAULT)
 		incomplete(g, "a fastbin could not be followed to its end");
+	if (err == -ENODATA)
+		incomplete_absent(g);
 	if (err == -ESRCH || err == -ENOMEM)
 		return err;
 	/* Of a broken list, the part that holds is still free memory. */

@@ -181,7 +181,8 @@ static void add_up(struct snapshot *s)
 	}
 }
 
-static int take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
+static int take(struct snapshot *s, struct target *t, struct pages *p,
+		struct progress *progress, struct error *e)
 {
 	struct stack_pointers sp = { 0 };
 	int err;
@@ -196,18 +197,19 @@ static int take(struct snapshot *s, struct target *t, struct pages *p, struct er
 			      "%zu of %u threads were running: their stacks are not "
 			      "split, or are in anon.other",
 			      sp.unknown, s->process.threads);
-	err = find_heaps(s, t, e) || sweep(s, t, &sp, e);
+	err = find_heaps(s, t, e) || sweep(s, t, &sp, progress, e);
 	stack_pointers_free(&sp);
 	return err ? -1 : 0;
 }
 
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, struct error *e)
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+		  struct progress *progress, struct error *e)
 {
 	*s = (struct snapshot){ .source = p->ops->name };
 	clock_gettime(CLOCK_REALTIME, &s->time);
 	s->monotonic_ns = monotonic_ns();
 	name_host(s);
-	if (take(s, t, p, e)) {
+	if (take(s, t, p, progress, e)) {
 		snapshot_free(s);
 		return -1;
 	}

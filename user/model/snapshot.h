@@ -68,11 +68,18 @@ struct snapshot {
 	size_t nwarnings;
 };
 
+/* Told now and then during a look, for whoever waits. */
+struct progress {
+	void (*tick)(struct progress *p, uint64_t done,
+		     uint64_t total); /* bytes of heap */
+};
+
 /*
- * Looks at @t through @p. On failure @e says why and @s needs no freeing.
+ * Looks at @t through @p. @progress may be NULL. On failure @e says why and @s needs no freeing.
  * Budget: one pass over the resident part of the heaps and over pagemap.
  */
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, struct error *e);
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+		  struct progress *progress, struct error *e);
 void snapshot_free(struct snapshot *s);
 
 /* Adds a line for the user; silently bounded. */

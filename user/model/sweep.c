@@ -41,6 +41,9 @@ struct sweep {
 	bool in_vma; /* runs was started on it */
 	struct claim *claims;
 	size_t nclaims, claims_cap;
+	struct progress *progress; /* may be NULL */
+	uint64_t done, total; /* bytes of heap filed; of all VMAs resident */
+	uint64_t told; /* done at the last tick */
 };
 
 static int gone(struct sweep *sw, int err)
@@ -212,6 +215,18 @@ static int flush(struct sweep *sw)
 	return 0;
 }
 
+/* A tick for each so many bytes. */
+#define TICK (64ull << 20)
+
+static void tell_progress(struct sweep *sw, uint64_t bytes)
+{
+	sw->done += bytes;
+	if (sw->progress && sw->done - sw->told >= TICK) {
+		sw->told = sw->done;
+		sw->progress->tick(sw->progress, sw->done, sw->total);
+	}
+}
+
 /* Takes [start, end), which lies within one page, into the gathered page. */
 static int gather_part(struct sweep *sw, const struct extent *x, uint64_t start,
 		       uint64_t end)
@@ -245,6 +260,7 @@ static int take_extent(struct extent_sink *sink, const struct extent *x)
 	struct sweep *sw = (struct sweep *)sink;
 	uint64_t at = x->start;
 
+	tell_progress(sw, x->end - x->start);
 	while (at < x->end) {
 		uint64_t page = at - at % sw->page;
 		uint64_t whole = x->end - x->end % sw->page;
@@ -443,12 +459,13 @@ static int survey(struct sweep *sw)
 }
 
 int sweep(struct snapshot *s, struct target *t, const struct stack_pointers *sp,
-	  struct error *e)
+	  struct progress *progress, struct error *e)
 {
 	struct sweep sw = { .sink.extent = take_extent,
 			    .s = s,
 			    .t = t,
 			    .e = e,
+			    .progress = progress,
 			    .page = t->reader.page_size };
 	int err = 0;
 
@@ -456,6 +473,8 @@ int sweep(struct snapshot *s, struct target *t, const struct stack_pointers *sp,
 	if (!sw.buffer)
 		return error_sys(e, ENOMEM, "the sweep");
 	zero_page_learn(&sw.zero);
+	for (size_t i = 0; i < s->vmas.n; i++)
+		sw.total += vma_is_anon(&s->vmas.v[i]) ? s->vmas.v[i].st.rss : 0;
 	err = survey(&sw);
 	for (size_t i = 0; !err && i < s->nheaps; i++)
 		if (s->heaps[i]->status != HEAP_UNSUPPORTED)

@@ -16,6 +16,6 @@
  * struct heap_arena leaves to the model. 0, or -1 with @e set.
  */
 int sweep(struct snapshot *s, struct target *t, const struct stack_pointers *sp,
-	  struct error *e);
+	  struct progress *progress, struct error *e);
 
 #endif

@@ -175,6 +175,14 @@ static bool is_header(const char *line)
 	return (*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f');
 }
 
+/* The VMA whose lines are all read, if there is one. */
+static void derive_last(const struct shmem_devs *shmem, struct vma **v)
+{
+	if (*v)
+		derive(shmem, *v);
+	*v = NULL;
+}
+
 static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list *out)
 {
 	char *line = NULL;
@@ -185,13 +193,15 @@ static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list 
 
 	while (getline(&line, &cap, f) > 0) {
 		if (is_header(line)) {
-			if (v)
-				derive(shmem, v);
+			derive_last(shmem, &v);
 			if (!vma_parse(line, &header)) {
 				err = EPROTO;
 				break;
 			}
 			header.st = nothing_known;
+			/* A page of the kernel's, in nobody's address space. */
+			if (!strcmp(header.name, "[vsyscall]"))
+				continue;
 			v = vma_list_add(out, &header);
 			if (!v) {
 				err = ENOMEM;
@@ -205,8 +215,7 @@ static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list 
 	}
 	if (!err && ferror(f))
 		err = errno;
-	if (!err && v)
-		derive(shmem, v);
+	derive_last(shmem, &v);
 	free(line);
 	return err;
 }
