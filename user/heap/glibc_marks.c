@@ -37,10 +37,10 @@ struct entry {
 
 static int add_mark(struct glibc *g, uint64_t chunk, unsigned int kind)
 {
-	if (g->nmarks == MARKS_MAX) {
+	if (g->nmarks >= MARKS_MAX - 1)
 		incomplete(g, "more than %u chunks in caches and fastbins", MARKS_MAX);
+	if (g->nmarks == MARKS_MAX)
 		return 0;
-	}
 	if (!grow(&g->marks, &g->marks_cap, g->nmarks, sizeof(*g->marks)))
 		return -ENOMEM;
 	g->marks[g->nmarks++] = chunk | kind;
@@ -205,56 +205,105 @@ static int find_tcaches(struct glibc *g)
 	return err;
 }
 
-/* One fastbin. fd is at the same place as a tcache entry's next. */
-static int follow_fastbin(struct glibc *g, uint64_t head, unsigned int bin, bool mangled,
-			  bool add)
+static bool in_fastbin(uint64_t size, unsigned int bin)
 {
-	for (uint64_t chunk = head, n = 0; chunk; n++) {
-		struct entry e;
-		int err = read_entry(g, chunk + 16, &e);
+	return (size & ~(uint64_t)SIZE_FLAGS) == CHUNK_MIN + bin * 16ull;
+}
 
-		if (err)
+/*
+ * A step along fastbin @bin from @chunk, whose fd is where a tcache entry has
+ * its next. -EPROTO if @chunk does not belong there.
+ */
+static int fastbin_next(struct glibc *g, uint64_t chunk, unsigned int bin, bool mangled,
+			uint64_t *next)
+{
+	struct entry e;
+	int err = read_entry(g, chunk + 16, &e);
+
+	if (err)
+		return err;
+	*next = reveal(chunk + 16, e.next, mangled);
+	return in_fastbin(e.size, bin) ? 0 : -EPROTO;
+}
+
+/* Whether fastbins are mangled, from the first link of @head. */
+static bool fastbin_mangled(struct glibc *g, uint64_t head, unsigned int bin)
+{
+	uint64_t next, after;
+
+	if (fastbin_next(g, head, bin, true, &next))
+		return true;
+	return !next || !fastbin_next(g, next, bin, true, &after);
+}
+
+/* The list that is nearest to @last; NFASTBINS if all are at their ends. */
+static unsigned int nearest(const uint64_t at[NFASTBINS], uint64_t last)
+{
+	uint64_t best = UINT64_MAX;
+	unsigned int bin = NFASTBINS;
+
+	for (unsigned int i = 0; i < NFASTBINS; i++) {
+		uint64_t far = at[i] > last ? at[i] - last : last - at[i];
+
+		if (at[i] && far < best) {
+			best = far;
+			bin = i;
+		}
+	}
+	return bin;
+}
+
+static void damaged(struct glibc *g, int err)
+{
+	if (err == -ENODATA)
+		incomplete_absent(g);
+	else
+		incomplete(g, "a fastbin could not be followed to its end");
+}
+
+/*
+ * All fastbins of an arena side by side, so that a page that holds chunks of
+ * several is read once. Of a broken list, the part that holds is free memory.
+ */
+static int find_arena_fastbins(struct glibc *g, const struct arena *a)
+{
+	bool mangled = true, known = false;
+	uint64_t at[NFASTBINS], last = 0;
+	unsigned int bin;
+
+	memcpy(at, a->fastbins, sizeof(at));
+	while ((bin = nearest(at, last)) < NFASTBINS) {
+		uint64_t chunk = at[bin];
+		int err;
+
+		if (!known)
+			mangled = fastbin_mangled(g, chunk, bin);
+		known = true;
+		last = chunk;
+		err = fastbin_next(g, chunk, bin, mangled, &at[bin]);
+		if (err == -ESRCH)
 			return err;
-		if (n > MARKS_MAX ||
-		    (e.size & ~(uint64_t)SIZE_FLAGS) != CHUNK_MIN + bin * 16ull)
-			return -EPROTO;
-		if (add && add_mark(g, chunk, MARK_FAST))
+		if (err) {
+			damaged(g, err);
+			at[bin] = 0;
+		} else if (add_mark(g, chunk, MARK_FAST)) {
 			return -ENOMEM;
-		chunk = reveal(chunk + 16, e.next, mangled);
+		}
+		/* As many chunks as there may be marks: a list that is a ring. */
+		if (g->nmarks == MARKS_MAX)
+			return 0;
 	}
 	return 0;
 }
 
-static int find_fastbin(struct glibc *g, uint64_t head, unsigned int bin)
-{
-	bool mangled = true;
-	int err = follow_fastbin(g, head, bin, true, false);
-
-	if (err == -EPROTO || err == -EFAULT) {
-		mangled = false;
-		err = follow_fastbin(g, head, bin, false, false);
-	}
-	if (err == -EPROTO || err == -EFAULT)
-		incomplete(g, "a fastbin could not be followed to its end");
-	if (err == -ENODATA)
-		incomplete_absent(g);
-	if (err == -ESRCH || err == -ENOMEM)
-		return err;
-	/* Of a broken list, the part that holds is still free memory. */
-	err = follow_fastbin(g, head, bin, mangled, true);
-	return err == -ESRCH || err == -ENOMEM ? err : 0;
-}
-
 static int find_fastbins(struct glibc *g)
 {
-	for (size_t i = 0; i < g->narenas; i++)
-		for (unsigned int bin = 0; bin < NFASTBINS; bin++) {
-			uint64_t head = g->arenas[i].fastbins[bin];
-			int err = head ? find_fastbin(g, head, bin) : 0;
+	for (size_t i = 0; i < g->narenas; i++) {
+		int err = find_arena_fastbins(g, &g->arenas[i]);
 
-			if (err)
-				return err;
-		}
+		if (err)
+			return err;
+	}
 	return 0;
 }
 
