@@ -55,14 +55,24 @@ int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
 		.begun = ktime_get_ns(),
 		.budget_ns = (u64)fallow_lock_budget_us() * NSEC_PER_USEC,
 		.looked = looked,
+		.checked = looked,
 	};
 	return 0;
 }
 
-bool fallow_slice_over(const struct fallow_slice *s)
+/* Reading the clock is slow on some machines: once for so much work. */
+#define CLOCK_ENTRIES	512	/* a page table's worth */
+#define CLOCK_CALLS	16
+
+bool fallow_slice_over(struct fallow_slice *s, u64 looked)
 {
-	return need_resched() || mmap_lock_is_contended(s->mm) ||
-	       ktime_get_ns() - s->begun >= s->budget_ns;
+	if (need_resched() || mmap_lock_is_contended(s->mm))
+		return true;
+	if (looked - s->checked < CLOCK_ENTRIES && ++s->calls < CLOCK_CALLS)
+		return false;
+	s->checked = looked;
+	s->calls = 0;
+	return ktime_get_ns() - s->begun >= s->budget_ns;
 }
 
 void fallow_slice_end(struct fallow_slice *s, u64 looked)

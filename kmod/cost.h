@@ -16,6 +16,8 @@ struct fallow_slice {
 	u64 begun;		/* ktime, nanoseconds */
 	u64 budget_ns;
 	u64 looked;		/* entries looked at before this slice */
+	u64 checked;		/* and when the clock was last read */
+	unsigned int calls;	/* of fallow_slice_over() since then */
 };
 
 /*
@@ -24,8 +26,11 @@ struct fallow_slice {
  */
 int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked);
 
-/* Whether the lock was held long enough, or somebody waits for it. */
-bool fallow_slice_over(const struct fallow_slice *s);
+/*
+ * Whether the lock was held long enough, or somebody waits for it. @looked:
+ * entries looked at in all.
+ */
+bool fallow_slice_over(struct fallow_slice *s, u64 looked);
 
 /* Lets go of both; @looked: entries looked at in all. May sleep. */
 void fallow_slice_end(struct fallow_slice *s, u64 looked);

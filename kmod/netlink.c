@@ -197,7 +197,7 @@ static struct vm_area_struct *current_vma(struct vma_dump *d)
  * next slice; -EMSGSIZE: @skb is full.
  */
 static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct vma_dump *d,
-		      const struct fallow_slice *slice)
+		      struct fallow_slice *slice)
 {
 	struct vm_area_struct *vma;
 
@@ -207,7 +207,7 @@ static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct v
 		d->vma.end = vma->vm_end;
 		while (!d->counted) {
 			d->counted = fallow_vma_step(&d->vma, vma);
-			if (!d->counted && fallow_slice_over(slice))
+			if (!d->counted && fallow_slice_over(slice, d->vma.visitor.looked))
 				return 0;
 		}
 		if (put_vma(skb, cb, d, vma))
@@ -215,7 +215,7 @@ static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct v
 		d->next = vma->vm_end;
 		d->vma.end = 0;
 		d->restarts = 0;
-		if (fallow_slice_over(slice))
+		if (fallow_slice_over(slice, d->vma.visitor.looked))
 			return 0;
 	}
 	return 1;

@@ -6,65 +6,68 @@
  */
 #include "page.h"
 
-static void account_huge(struct fallow_counts *c, const struct fallow_page *page, u64 size)
-{
-	if (page->anon)
-		c->anon_huge += size;
-	else if (page->swapbacked)
-		c->shmem_huge += size;
-	else
-		c->file_huge += size;
-}
-
 /* In the order in which reclaim would turn a page down. */
-static u64 *reclaim_class(struct fallow_counts *c, const struct fallow_page *page, bool dirty)
+static u64 *reclaim_class(struct fallow_counts *c, unsigned int facts)
 {
+	bool swapbacked = facts & FALLOW_PAGE_SWAPBACKED;
+
 	/*
 	 * try_to_unmap() fails in mlocked VMAs, unevictable pages are on no
 	 * list that is scanned, and pinned ones are kept by
 	 * folio_maybe_dma_pinned() in shrink_folio_list().
 	 */
-	if (page->mlocked || page->unevictable || page->pinned)
+	if (facts & (FALLOW_PAGE_MLOCKED | FALLOW_PAGE_UNEVICTABLE | FALLOW_PAGE_PINNED))
 		return &c->unevictable;
 	/* MADV_FREE: freed if clean; written to since, it is swap-backed again. */
-	if (page->anon && !page->swapbacked && !dirty)
+	if ((facts & FALLOW_PAGE_ANON) && !swapbacked && !(facts & FALLOW_PAGE_DIRTY))
 		return &c->drop;
 	/* can_reclaim_anon_pages(): without free swap, none is scanned. */
-	if (page->anon || page->swapbacked)
-		return page->swap_space ? &c->swappable : &c->noswap;
-	return dirty || page->under_writeback ? &c->writeback : &c->drop;
+	if ((facts & FALLOW_PAGE_ANON) || swapbacked)
+		return facts & FALLOW_PAGE_SWAP_SPACE ? &c->swappable : &c->noswap;
+	return facts & (FALLOW_PAGE_DIRTY | FALLOW_PAGE_WRITEBACK) ? &c->writeback : &c->drop;
 }
 
-void fallow_account(struct fallow_counts *c, const struct fallow_page *page, u64 size)
+static void account_kind(struct fallow_counts *c, unsigned int facts, u64 size)
 {
-	bool dirty = page->dirty || page->entry_dirty;
+	u64 *kind, *huge;
 
+	if (facts & FALLOW_PAGE_ANON) {
+		kind = &c->anon;
+		huge = &c->anon_huge;
+	} else if (facts & FALLOW_PAGE_SWAPBACKED) {
+		kind = &c->shmem;
+		huge = &c->shmem_huge;
+	} else {
+		kind = &c->file;
+		huge = &c->file_huge;
+		if (facts & FALLOW_PAGE_DIRTY)
+			c->file_dirty += size;
+	}
+	*kind += size;
+	if (facts & FALLOW_PAGE_HUGE)
+		*huge += size;
+}
+
+void fallow_account(struct fallow_counts *c, unsigned int facts, u64 size)
+{
 	c->rss += size;
-	if (page->anon)
-		c->anon += size;
-	else if (page->swapbacked)
-		c->shmem += size;
-	else
-		c->file += size;
-	if (page->huge)
-		account_huge(c, page, size);
-	if (dirty)
+	account_kind(c, facts, size);
+	if (facts & FALLOW_PAGE_DIRTY)
 		c->dirty += size;
-	if (dirty && !page->anon && !page->swapbacked)
-		c->file_dirty += size;
-	if (page->anon && !page->swapbacked && !dirty)
+	if ((facts & (FALLOW_PAGE_ANON | FALLOW_PAGE_SWAPBACKED | FALLOW_PAGE_DIRTY)) ==
+	    FALLOW_PAGE_ANON)
 		c->lazyfree += size;
-	if (page->entry_young)
+	if (facts & FALLOW_PAGE_YOUNG)
 		c->young += size;
-	if (page->entry_young || page->referenced)
+	if (facts & (FALLOW_PAGE_YOUNG | FALLOW_PAGE_REFERENCED))
 		c->referenced += size;
-	if (page->entry_soft_dirty)
+	if (facts & FALLOW_PAGE_SOFT_DIRTY)
 		c->soft_dirty += size;
-	if (page->ksm)
+	if (facts & FALLOW_PAGE_KSM)
 		c->ksm += size;
-	if (page->pinned)
+	if (facts & FALLOW_PAGE_PINNED)
 		c->pinned += size;
-	*reclaim_class(c, page, dirty) += size;
+	*reclaim_class(c, facts) += size;
 }
 
 void fallow_account_sharing(struct fallow_counts *c, u64 size, int mapcount)

@@ -11,6 +11,7 @@
 
 #ifndef __KERNEL__
 #include <stdbool.h>
+
 typedef __u64 u64;
 #endif
 
@@ -28,25 +29,24 @@ struct fallow_counts {
 	u64 drop, writeback, swappable, noswap, unevictable;
 };
 
-/* What is known of the page that an entry maps. */
-struct fallow_page {
-	bool anon;		/* PageAnon */
-	bool swapbacked;	/* PageSwapBacked: not lazyfree, or shmem */
-	bool ksm;
-	bool dirty;		/* PageDirty */
-	bool under_writeback;
-	bool referenced;	/* PageReferenced, or PG_young */
-	bool mlocked;		/* PageMlocked, or the VMA is VM_LOCKED */
-	bool unevictable;	/* PageUnevictable, or no page that reclaim knows */
-	bool pinned;		/* page_maybe_dma_pinned() */
-	/* Of the entry: */
-	bool entry_young, entry_dirty, entry_soft_dirty;
-	bool huge;		/* maps more than a base page */
-	bool swap_space;	/* free swap exists */
-};
+/* What is known of a page and of the entry that maps it. */
+#define FALLOW_PAGE_ANON	(1U << 0)	/* PageAnon */
+#define FALLOW_PAGE_SWAPBACKED	(1U << 1)	/* PageSwapBacked: not lazyfree, or shmem */
+#define FALLOW_PAGE_KSM		(1U << 2)
+#define FALLOW_PAGE_DIRTY	(1U << 3)	/* of the page or of the entry */
+#define FALLOW_PAGE_WRITEBACK	(1U << 4)
+#define FALLOW_PAGE_REFERENCED	(1U << 5)	/* PageReferenced, or PG_young */
+#define FALLOW_PAGE_MLOCKED	(1U << 6)	/* PageMlocked, or the VMA is VM_LOCKED */
+#define FALLOW_PAGE_UNEVICTABLE	(1U << 7)	/* or no page that reclaim knows */
+#define FALLOW_PAGE_PINNED	(1U << 8)	/* page_maybe_dma_pinned() */
+#define FALLOW_PAGE_YOUNG	(1U << 9)	/* accessed bit of the entry */
+#define FALLOW_PAGE_SOFT_DIRTY	(1U << 10)	/* of the entry or the VMA */
+#define FALLOW_PAGE_HUGE	(1U << 11)	/* the entry maps more than a base page */
+#define FALLOW_PAGE_SWAP_SPACE	(1U << 12)	/* free swap exists */
+#define FALLOW_PAGE_FACTS	13
 
-/* Adds an entry that maps @size bytes of @page; sharing comes apart. */
-void fallow_account(struct fallow_counts *c, const struct fallow_page *page, u64 size);
+/* Adds @size bytes that are mapped with these facts; sharing comes apart. */
+void fallow_account(struct fallow_counts *c, unsigned int facts, u64 size);
 
 /*
  * Adds the sharing of @size bytes that are mapped @mapcount times in all;

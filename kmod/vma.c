@@ -13,71 +13,105 @@
 #include "compat.h"
 #include "vma.h"
 
-static void read_facts(const struct fallow_vma *f, const struct vm_area_struct *vma,
-		       const struct fallow_entry *e, struct fallow_page *page)
-{
-	struct folio *folio = page_folio(e->page);
+/* A flag of a folio, or of an entry, as a fact. */
+#define FACT(flags, flag, fact) ((flags) & (flag) ? (fact) : 0)
 
-	*page = (struct fallow_page){
-		.anon = folio_test_anon(folio),
-		.swapbacked = folio_test_swapbacked(folio),
-		.ksm = folio_test_ksm(folio),
-		.dirty = folio_test_dirty(folio),
-		.under_writeback = folio_test_writeback(folio),
-		.referenced = folio_test_young(folio) || folio_test_referenced(folio),
-		.mlocked = folio_test_mlocked(folio) || (vma->vm_flags & VM_LOCKED),
+static unsigned int facts_of(const struct fallow_vma *f, const struct fallow_entry *e,
+			     struct folio *folio)
+{
+	/* Read once: the flags change under our eyes, but must not disagree. */
+	unsigned long flags = READ_ONCE(folio->flags);
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+	unsigned int facts = f->vma_facts;
+
+	facts |= FACT(flags, BIT(PG_swapbacked), FALLOW_PAGE_SWAPBACKED) |
+		 FACT(flags, BIT(PG_dirty), FALLOW_PAGE_DIRTY) |
+		 FACT(flags, BIT(PG_writeback), FALLOW_PAGE_WRITEBACK) |
+		 FACT(flags, BIT(PG_referenced), FALLOW_PAGE_REFERENCED) |
+		 FACT(flags, BIT(PG_mlocked), FALLOW_PAGE_MLOCKED) |
+		 FACT(flags, BIT(PG_unevictable), FALLOW_PAGE_UNEVICTABLE) |
+		 FACT(e->flags, FALLOW_ENTRY_DIRTY, FALLOW_PAGE_DIRTY) |
+		 FACT(e->flags, FALLOW_ENTRY_YOUNG, FALLOW_PAGE_YOUNG) |
+		 FACT(e->flags, FALLOW_ENTRY_SOFT_DIRTY, FALLOW_PAGE_SOFT_DIRTY) |
+		 FACT(e->flags, FALLOW_ENTRY_HUGE, FALLOW_PAGE_HUGE);
+	if (folio_test_young(folio))
+		facts |= FALLOW_PAGE_REFERENCED;
+	if (mapping & PAGE_MAPPING_ANON) {
+		facts |= FALLOW_PAGE_ANON;
+		if ((mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_KSM)
+			facts |= FALLOW_PAGE_KSM;
+	} else if (!mapping) {
 		/* Without a mapping it is the kernel's own, as is the vDSO. */
-		.unevictable = folio_test_unevictable(folio) || !READ_ONCE(folio->mapping),
-		.pinned = folio_maybe_dma_pinned(folio),
-		.entry_young = e->young,
-		.entry_dirty = e->dirty,
-		.entry_soft_dirty = e->soft_dirty || (vma->vm_flags & VM_SOFTDIRTY),
-		.huge = e->huge,
-		.swap_space = f->swap_space,
-	};
+		facts |= FALLOW_PAGE_UNEVICTABLE;
+	}
+	if (folio_maybe_dma_pinned(folio))
+		facts |= FALLOW_PAGE_PINNED;
+	return facts;
+}
+
+static void flush_run(struct fallow_vma *f)
+{
+	if (!f->run)
+		return;
+	fallow_account(&f->counts, f->facts, f->run);
+	fallow_account_sharing(&f->counts, f->run, 1);
+	f->run = 0;
+}
+
+static void count_alone(struct fallow_vma *f, unsigned int facts, u64 size)
+{
+	if (facts != f->facts)
+		flush_run(f);
+	f->facts = facts;
+	f->run += size;
 }
 
 /*
  * The sharing rules of smaps_account(): one reference means one mapping; else
  * each base page has a count of its own.
  */
-static void count_sharing(struct fallow_vma *f, const struct fallow_entry *e)
+static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 {
 	struct folio *folio = page_folio(e->page);
+	unsigned int facts = facts_of(f, e, folio);
 	unsigned long i;
 
-	if (!e->present) {
-		fallow_account_sharing(&f->counts, e->size, 1);
+	if (!(e->flags & FALLOW_ENTRY_PRESENT)) {
+		/* What a migration entry leads to may not be asked how it is mapped. */
+		count_alone(f, facts, e->size);
 		if (FALLOW_MIGRATION_SHARED)
 			f->counts.shared += e->size;
 		return;
 	}
 	if (folio_ref_count(folio) == 1) {
-		fallow_account_sharing(&f->counts, e->size, 1);
+		count_alone(f, facts, e->size);
 		return;
 	}
-	for (i = 0; i < e->size / PAGE_SIZE; i++)
-		fallow_account_sharing(&f->counts, PAGE_SIZE,
-				       fallow_mapcount(folio, e->page + i));
+	for (i = 0; i < e->size / PAGE_SIZE; i++) {
+		int mapcount = fallow_mapcount(folio, e->page + i);
+
+		if (mapcount < 2) {
+			count_alone(f, facts, PAGE_SIZE);
+			continue;
+		}
+		fallow_account(&f->counts, facts, PAGE_SIZE);
+		fallow_account_sharing(&f->counts, PAGE_SIZE, mapcount);
+	}
 }
 
 static void count_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 			const struct fallow_entry *e)
 {
 	struct fallow_vma *f = container_of(v, struct fallow_vma, visitor);
-	struct fallow_page page;
 
-	if (is_vm_hugetlb_page(vma)) {
+	if (is_vm_hugetlb_page(vma))
 		f->counts.hugetlb += e->size;
-	} else if (e->zero) {
+	else if (e->page)
+		count_page(f, e);
+	else if (e->flags & FALLOW_ENTRY_ZERO)
 		f->counts.zero += e->size;
-	} else if (e->swap) {
+	else
 		f->counts.swap += e->size;
-	} else {
-		read_facts(f, vma, e, &page);
-		fallow_account(&f->counts, &page, e->size);
-		count_sharing(f, e);
-	}
 }
 
 /* Pages of [start, end) that are in the shmem object, but on swap. */
@@ -138,7 +172,9 @@ void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
 		.vm_flags = vma->vm_flags,
 		.pgoff = vma->vm_pgoff,
 		.file = vma->vm_file,
-		.swap_space = get_nr_swap_pages() > 0,
+		.vma_facts = FACT(vma->vm_flags, VM_LOCKED, FALLOW_PAGE_MLOCKED) |
+			     FACT(vma->vm_flags, VM_SOFTDIRTY, FALLOW_PAGE_SOFT_DIRTY) |
+			     (get_nr_swap_pages() > 0 ? FALLOW_PAGE_SWAP_SPACE : 0),
 		.holes_are_swap = shmem && !counts_whole_shmem(vma),
 	};
 	/* Holes are told only where they matter, for they cost steps. */
@@ -161,7 +197,10 @@ bool fallow_vma_step(struct fallow_vma *f, struct vm_area_struct *vma)
 		f->pos = fallow_walk_step(&f->visitor, vma, from, f->end);
 	if (f->visitor.hole && !f->holes_are_swap && f->pos > from)
 		f->counts.swap += shmem_swapped(vma, from, f->pos);
-	return f->pos >= f->end;
+	if (f->pos < f->end)
+		return false;
+	flush_run(f);
+	return true;
 }
 
 static const struct {

@@ -18,8 +18,11 @@ struct fallow_vma {
 	/* Tells whether it is still the VMA that was begun. */
 	unsigned long vm_flags, pgoff;
 	const struct file *file;	/* compared, never followed */
-	struct fallow_counts counts;
-	bool swap_space;
+	struct fallow_counts counts;	/* complete once fallow_vma_step() says so */
+	/* Neighbours are much alike: those with equal facts are counted at once. */
+	unsigned int facts;		/* of the pages in @run */
+	u64 run;			/* bytes, mapped once each, not yet in @counts */
+	unsigned int vma_facts;		/* that all pages of the VMA share */
 	bool holes_are_swap;		/* smaps' rule for private writable shmem */
 };
 

@@ -52,12 +52,14 @@ static struct page *normal_page(struct vm_area_struct *vma, unsigned long addr, 
 static struct page *page_of_swap_entry(swp_entry_t entry, struct fallow_entry *e)
 {
 	if (!non_swap_entry(entry)) {
-		e->swap = true;
+		e->flags |= FALLOW_ENTRY_SWAP;
 		return NULL;
 	}
 	if (!is_pfn_swap_entry(entry))
 		return NULL;
-	e->present = is_device_private_entry(entry);
+	/* smaps takes device-private memory for present. */
+	if (is_device_private_entry(entry))
+		e->flags |= FALLOW_ENTRY_PRESENT;
 	return pfn_swap_entry_to_page(entry);
 }
 
@@ -68,16 +70,17 @@ static void tell_pte(struct fallow_visitor *v, struct vm_area_struct *vma, unsig
 
 	if (pte_present(pte)) {
 		e.page = normal_page(vma, addr, pte);
-		e.present = true;
-		e.young = pte_young(pte);
-		e.dirty = pte_dirty(pte);
-		e.soft_dirty = pte_soft_dirty(pte);
-		e.zero = !e.page && is_zero_pfn(pte_pfn(pte));
+		e.flags = FALLOW_ENTRY_PRESENT | (pte_young(pte) ? FALLOW_ENTRY_YOUNG : 0) |
+			  (pte_dirty(pte) ? FALLOW_ENTRY_DIRTY : 0) |
+			  (pte_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
+		if (!e.page && is_zero_pfn(pte_pfn(pte)))
+			e.flags |= FALLOW_ENTRY_ZERO;
 	} else {
 		e.page = page_of_swap_entry(pte_to_swp_entry(pte), &e);
-		e.soft_dirty = pte_swp_soft_dirty(pte);
+		if (pte_swp_soft_dirty(pte))
+			e.flags |= FALLOW_ENTRY_SOFT_DIRTY;
 	}
-	if (e.page || e.zero || e.swap)
+	if (e.page || (e.flags & (FALLOW_ENTRY_ZERO | FALLOW_ENTRY_SWAP)))
 		v->entry(v, vma, &e);
 }
 
@@ -117,26 +120,26 @@ static bool walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_
 static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t pmd,
 			  unsigned long addr, unsigned long end)
 {
-	struct fallow_entry e = { .addr = addr, .size = end - addr, .huge = true };
+	struct fallow_entry e = { .addr = addr, .size = end - addr,
+				  .flags = FALLOW_ENTRY_HUGE };
 
 	if (pmd_present(pmd)) {
 		if (!pfn_valid(pmd_pfn(pmd)) || (vma->vm_flags & VM_PFNMAP))
 			return;
 		e.page = pmd_page(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
-		e.present = true;
-		e.young = pmd_young(pmd);
-		e.dirty = pmd_dirty(pmd);
-		e.soft_dirty = pmd_soft_dirty(pmd);
+		e.flags |= FALLOW_ENTRY_PRESENT | (pmd_young(pmd) ? FALLOW_ENTRY_YOUNG : 0) |
+			   (pmd_dirty(pmd) ? FALLOW_ENTRY_DIRTY : 0) |
+			   (pmd_soft_dirty(pmd) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
 		if (vma_is_anonymous(vma) && !PageAnon(e.page)) {
 			e.page = NULL;
-			e.zero = true;
+			e.flags |= FALLOW_ENTRY_ZERO;
 		}
 	} else if (is_swap_pmd(pmd) && thp_migration_supported()) {
 		e.page = page_of_swap_entry(pmd_to_swp_entry(pmd), &e);
 		if (e.page)
 			e.page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
 	}
-	if (e.page || e.zero)
+	if (e.page || (e.flags & FALLOW_ENTRY_ZERO))
 		v->entry(v, vma, &e);
 }
 
@@ -182,7 +185,8 @@ static bool walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t
 static void tell_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
 			 unsigned long addr, unsigned long size)
 {
-	struct fallow_entry e = { .addr = addr, .size = size, .huge = true, .present = true };
+	struct fallow_entry e = { .addr = addr, .size = size,
+				  .flags = FALLOW_ENTRY_HUGE | FALLOW_ENTRY_PRESENT };
 
 	v->looked++;
 	v->entry(v, vma, &e);
@@ -215,12 +219,11 @@ static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struc
 
 #define PMD_RETRIES 8
 
-static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
-					pmd_t *pmdp, unsigned long addr, unsigned long end)
+static void walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
+			       pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
 	int i;
 
-	end = pmd_addr_end(addr, end);
 	/* Under a storm of collapses and splits, a PMD is passed over. */
 	for (i = 0; i < PMD_RETRIES; i++) {
 		bool done;
@@ -231,7 +234,35 @@ static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area
 		if (done)
 			break;
 	}
-	return end;
+}
+
+/* Empty PMDs up to the first that is not; all of them are in one table. */
+static unsigned long skip_empty_pmds(struct fallow_visitor *v, struct vm_area_struct *vma,
+				     pmd_t *pmdp, unsigned long addr, unsigned long end)
+{
+	unsigned long start = addr;
+
+	while (addr < end && pmd_none(READ_ONCE(*pmdp))) {
+		addr = pmd_addr_end(addr, end);
+		pmdp++;
+		if (v->hole && addr - start >= FALLOW_HOLE_STEP)
+			break;
+	}
+	tell_hole(v, vma, start, addr);
+	return addr;
+}
+
+static unsigned long walk_pmds(struct fallow_visitor *v, struct vm_area_struct *vma, pud_t *pud,
+			       unsigned long addr, unsigned long end)
+{
+	pmd_t *pmdp = pmd_offset(pud, addr);
+	unsigned long next = skip_empty_pmds(v, vma, pmdp, addr, pud_addr_end(addr, end));
+
+	if (next > addr)
+		return next;
+	next = pmd_addr_end(addr, end);
+	walk_pmd_patiently(v, vma, pmdp, addr, next);
+	return next;
 }
 
 unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *vma,
@@ -252,5 +283,5 @@ unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *
 	/* A PUD that maps memory itself maps a device's: not in RSS. */
 	if (pud_none(*pud) || pud_leaf(*pud) || pud_bad(*pud))
 		return skip_hole(v, vma, addr, pud_addr_end(addr, end));
-	return walk_pmd_patiently(v, vma, pmd_offset(pud, addr), addr, end);
+	return walk_pmds(v, vma, pud, addr, end);
 }

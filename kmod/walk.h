@@ -6,20 +6,25 @@
 #ifndef FALLOW_WALK_H
 #define FALLOW_WALK_H
 
+#include <linux/bits.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
 
 /* A leaf of the page table. */
 struct fallow_entry {
-	struct page *page;	/* first page; NULL: none, see @zero and @swap */
+	struct page *page;	/* first page; NULL: none, see ZERO and SWAP */
 	unsigned long addr;
 	unsigned long size;	/* bytes that it maps */
-	bool huge;		/* a PMD or PUD maps it */
-	bool present;		/* else a migration entry or device-private memory */
-	bool young, dirty, soft_dirty;
-	bool zero;		/* the zero page, or the huge zero page */
-	bool swap;		/* a swap entry */
+	unsigned int flags;	/* FALLOW_ENTRY_* */
 };
+
+#define FALLOW_ENTRY_HUGE	BIT(0)	/* a PMD or PUD maps it */
+#define FALLOW_ENTRY_PRESENT	BIT(1)	/* else a migration entry */
+#define FALLOW_ENTRY_YOUNG	BIT(2)
+#define FALLOW_ENTRY_DIRTY	BIT(3)
+#define FALLOW_ENTRY_SOFT_DIRTY	BIT(4)
+#define FALLOW_ENTRY_ZERO	BIT(5)	/* the zero page, or the huge zero page */
+#define FALLOW_ENTRY_SWAP	BIT(6)	/* a swap entry */
 
 /*
  * Called with the mmap lock held for reading, and entry() mostly under a

@@ -25,15 +25,14 @@ def read_file(pid, name):
 
 
 def dump(client, pid):
+    """The answer ends with an NLMSG_DONE of 20 bytes; nothing else is looked at,
+    for Python would take longer than the kernel."""
     begun = time.monotonic()
     client.start_dump(u32(REQ["PID"], pid))
     while True:
         data = client.sock.recv(1 << 17)
-        while data:
-            size, kind = struct.unpack_from("IH", data)
-            if kind == DONE:
-                return time.monotonic() - begun
-            data = data[(size + 3) & ~3:]
+        if struct.unpack_from("IH", data, len(data) - 20) == (20, DONE):
+            return time.monotonic() - begun
 
 
 def bench(name, mode):

@@ -12,11 +12,11 @@
 
 #define PAGE 4096u
 
-static struct fallow_counts count(struct fallow_page page)
+static struct fallow_counts count(unsigned int facts)
 {
 	struct fallow_counts c = { 0 };
 
-	fallow_account(&c, &page, PAGE);
+	fallow_account(&c, facts, PAGE);
 	assert_int_equal(c.rss, PAGE);
 	assert_int_equal(c.anon + c.file + c.shmem, c.rss);
 	assert_int_equal(c.drop + c.writeback + c.swappable + c.noswap + c.unevictable, c.rss);
@@ -27,60 +27,61 @@ static struct fallow_counts count(struct fallow_page page)
 static void test_every_combination(void **state)
 {
 	(void)state;
-	for (unsigned int bits = 0; bits < 1u << 14; bits++) {
-		struct fallow_page page;
-		bool *fact = (bool *)&page;
-
-		assert_int_equal(sizeof(page), 14 * sizeof(bool));
-		for (unsigned int i = 0; i < 14; i++)
-			fact[i] = bits >> i & 1;
-		count(page);
-	}
+	for (unsigned int facts = 0; facts < 1u << FALLOW_PAGE_FACTS; facts++)
+		count(facts);
 }
 
 static void test_file(void **state)
 {
 	(void)state;
-	assert_int_equal(count((struct fallow_page){ 0 }).drop, PAGE);
-	assert_int_equal(count((struct fallow_page){ .dirty = true }).writeback, PAGE);
-	assert_int_equal(count((struct fallow_page){ .entry_dirty = true }).file_dirty, PAGE);
-	assert_int_equal(count((struct fallow_page){ .under_writeback = true }).writeback, PAGE);
-	assert_int_equal(count((struct fallow_page){ .mlocked = true }).unevictable, PAGE);
-	assert_int_equal(count((struct fallow_page){ .pinned = true }).unevictable, PAGE);
+	assert_int_equal(count(0).drop, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_DIRTY).writeback, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_DIRTY).file_dirty, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_WRITEBACK).writeback, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_WRITEBACK).dirty, 0);
+	assert_int_equal(count(FALLOW_PAGE_MLOCKED).unevictable, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_PINNED).unevictable, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_PINNED).pinned, PAGE);
 }
 
 static void test_anon(void **state)
 {
-	struct fallow_page page = { .anon = true, .swapbacked = true, .dirty = true };
+	unsigned int facts = FALLOW_PAGE_ANON | FALLOW_PAGE_SWAPBACKED | FALLOW_PAGE_DIRTY;
 
 	(void)state;
-	assert_int_equal(count(page).noswap, PAGE);
-	page.swap_space = true;
-	assert_int_equal(count(page).swappable, PAGE);
-	assert_int_equal(count(page).file_dirty, 0);
-	page.unevictable = true;
-	assert_int_equal(count(page).unevictable, PAGE);
+	assert_int_equal(count(facts).noswap, PAGE);
+	assert_int_equal(count(facts | FALLOW_PAGE_SWAP_SPACE).swappable, PAGE);
+	assert_int_equal(count(facts).file_dirty, 0);
+	assert_int_equal(count(facts).dirty, PAGE);
+	assert_int_equal(count(facts | FALLOW_PAGE_UNEVICTABLE).unevictable, PAGE);
 }
 
 static void test_lazyfree(void **state)
 {
-	struct fallow_page page = { .anon = true, .swap_space = true };
+	unsigned int facts = FALLOW_PAGE_ANON | FALLOW_PAGE_SWAP_SPACE;
 
 	(void)state;
-	assert_int_equal(count(page).lazyfree, PAGE);
-	assert_int_equal(count(page).drop, PAGE);
-	page.entry_dirty = true;
-	assert_int_equal(count(page).lazyfree, 0);
-	assert_int_equal(count(page).swappable, PAGE);
+	assert_int_equal(count(facts).lazyfree, PAGE);
+	assert_int_equal(count(facts).drop, PAGE);
+	assert_int_equal(count(facts | FALLOW_PAGE_DIRTY).lazyfree, 0);
+	assert_int_equal(count(facts | FALLOW_PAGE_DIRTY).swappable, PAGE);
+}
+
+static void test_referenced(void **state)
+{
+	(void)state;
+	assert_int_equal(count(FALLOW_PAGE_YOUNG).referenced, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_YOUNG).young, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_REFERENCED).referenced, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_REFERENCED).young, 0);
 }
 
 static void test_huge(void **state)
 {
 	(void)state;
-	assert_int_equal(count((struct fallow_page){ .huge = true, .anon = true }).anon_huge, PAGE);
-	assert_int_equal(count((struct fallow_page){ .huge = true, .swapbacked = true }).shmem_huge,
-			 PAGE);
-	assert_int_equal(count((struct fallow_page){ .huge = true }).file_huge, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_HUGE | FALLOW_PAGE_ANON).anon_huge, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_HUGE | FALLOW_PAGE_SWAPBACKED).shmem_huge, PAGE);
+	assert_int_equal(count(FALLOW_PAGE_HUGE).file_huge, PAGE);
 }
 
 static void test_sharing(void **state)
@@ -106,7 +107,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_combination), cmocka_unit_test(test_file),
 		cmocka_unit_test(test_anon),		  cmocka_unit_test(test_lazyfree),
-		cmocka_unit_test(test_huge),		  cmocka_unit_test(test_sharing),
+		cmocka_unit_test(test_referenced),	  cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_sharing),
 	};
 
 	return cmocka_run_group_tests_name("page", tests, NULL, NULL);
