@@ -132,10 +132,8 @@ static uint32_t parse_vmflags(const char *line)
 
 	if (strstr(line, " ht"))
 		flags |= VMA_HUGETLB;
-	if (strstr(line, " pf") || strstr(line, " io"))
+	if (strstr(line, " pf") || strstr(line, " mm") || strstr(line, " io"))
 		flags |= VMA_PFNMAP;
-	if (strstr(line, " nr"))
-		flags |= VMA_NORESERVE;
 	return flags;
 }
 

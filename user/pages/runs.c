@@ -52,6 +52,9 @@ static bool is_zero(struct runs *r, uint64_t entry)
 		return true;
 	if (!maybe_zero(entry))
 		return false;
+	/* A raw frame, of a device or of the kernel's. */
+	if (r->vma->flags & VMA_PFNMAP)
+		return true;
 	if (r->zero->pfn)
 		return (entry & PM_PFN) == r->zero->pfn;
 	if (!r->vma->zero_pages)
@@ -105,8 +108,8 @@ void runs_init(struct runs *r, struct reader *reader, const struct zero_page *ze
 			    .next = start,
 			    .end = end,
 			    .entries = buffer };
-	/* Device memory and hugetlb are present, yet are no part of RSS. */
-	if (vma->flags & (VMA_HUGETLB | VMA_PFNMAP))
+	/* hugetlb is present, yet no part of RSS. */
+	if (vma->flags & VMA_HUGETLB)
 		r->next = r->end;
 	/* A reservation in which nothing is costs no look at its page table. */
 	if (!vma->st.rss && !vma->st.swap)

@@ -13,15 +13,13 @@
 /* A count that the source in use cannot give. Printed as "-" and null. */
 #define UNKNOWN UINT64_MAX
 
-#define VMA_READ      (1U << 0)
-#define VMA_WRITE     (1U << 1)
-#define VMA_EXEC      (1U << 2)
-#define VMA_SHARED    (1U << 3)
-#define VMA_HUGETLB   (1U << 4)
-#define VMA_PFNMAP    (1U << 5) /* device memory: mapped but never resident */
-#define VMA_NORESERVE (1U << 6)
-#define VMA_SHMEM     (1U << 7) /* tmpfs, memfd, SysV, shared anonymous */
-#define VMA_DELETED   (1U << 8) /* the file was unlinked */
+#define VMA_READ    (1U << 0)
+#define VMA_WRITE   (1U << 1)
+#define VMA_EXEC    (1U << 2)
+#define VMA_SHARED  (1U << 3)
+#define VMA_HUGETLB (1U << 4)
+#define VMA_PFNMAP  (1U << 5) /* maps raw frames, which are not resident, too or only */
+#define VMA_SHMEM   (1U << 6) /* tmpfs, memfd, SysV, shared anonymous */
 
 /*
  * Per-VMA counts in bytes, as smaps defines them (fs/proc/task_mmu.c); any of
