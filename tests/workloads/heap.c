@@ -125,6 +125,21 @@ static void mmapped(struct worker *w)
 	free_random(w, 40);
 }
 
+/* One block whose mapping the kernel merges with others that are not malloc's. */
+static void mmapped_merged(struct worker *w)
+{
+	for (int i = 0; i < 3; i++) {
+		char *p;
+
+		if (i == 1)
+			put(w, 0, 500000);
+		p = mmap(NULL, 200000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
+		if (p != MAP_FAILED)
+			memset(p, 0x5a, 200000);
+	}
+}
+
 static void tcache_heavy(struct worker *w)
 {
 	for (size_t i = 0; i < 40000; i++)
@@ -244,6 +259,7 @@ static const struct {
 	{ "all-but-last", all_but_last },
 	{ "all-freed", all_freed },
 	{ "mmapped", mmapped },
+	{ "mmapped-merged", mmapped_merged },
 	{ "tcache-heavy", tcache_heavy },
 	{ "fastbin-heavy", fastbin_heavy },
 	{ "realloc-heavy", realloc_heavy },

@@ -271,11 +271,6 @@ static int add_mmapped(struct glibc *g, uint64_t start, uint64_t len)
 			   (uint32_t)g->narenas);
 }
 
-static bool all_mmaps_found(const struct glibc *g)
-{
-	return g->par.found && g->found_mmaps >= g->par.n_mmaps;
-}
-
 /* Blocks that follow each other from the start of [start, end) on. */
 static int mmapped_from(struct glibc *g, uint64_t *start, uint64_t end)
 {
@@ -327,27 +322,55 @@ static int read_page_heads(struct glibc *g, uint64_t start, size_t pages,
 }
 
 /*
- * The kernel merges neighbouring mappings, so that a block may begin within a
- * VMA. Looks at the head of every resident page of [start, end).
+ * A page that begins like a mapped block. Not every one is: other allocators'
+ * data can look like it.
  */
-static int mmapped_within(struct glibc *g, uint64_t start, uint64_t end)
+struct candidate {
+	uint64_t start, len;
+};
+
+struct candidates {
+	struct candidate *c;
+	size_t n, cap;
+	bool too_many;
+};
+
+/* A choice among more would be arbitrary, and a long search. */
+#define CANDIDATES_MAX 1024
+
+static int add_candidate(struct candidates *cs, uint64_t start, uint64_t len)
+{
+	if (cs->n == CANDIDATES_MAX) {
+		cs->too_many = true;
+		return 0;
+	}
+	if (!grow(&cs->c, &cs->cap, cs->n, sizeof(*cs->c)))
+		return -ENOMEM;
+	cs->c[cs->n++] = (struct candidate){ start, len };
+	return 0;
+}
+
+/* Looks at the head of every resident page of [start, end). */
+static int collect_within(struct glibc *g, uint64_t start, uint64_t end,
+			  struct candidates *cs)
 {
 	struct page_heads h;
-	uint64_t done = start; /* below this, all is accounted for */
+	uint64_t done = start; /* below this, all is part of a candidate */
 
-	for (uint64_t at = start; at < end && !all_mmaps_found(g);) {
+	for (uint64_t at = start; at < end && !cs->too_many;) {
 		uint64_t left = (end - at) / PEEK_PAGE;
 		size_t pages = left < GATHER ? left : GATHER;
 		int err = read_page_heads(g, at, pages, &h);
 
 		for (size_t i = 0; !err && i < h.n; i++) {
 			uint64_t from = h.addr[i];
+			uint64_t len =
+				h.ok[i] ? mmapped_length(&h.head[i], 0, end - from) : 0;
 
-			if (!h.ok[i] || from < done ||
-			    !mmapped_length(&h.head[i], 0, end - from))
+			if (!len || len > end - from || from < done)
 				continue;
-			err = mmapped_from(g, &from, end);
-			done = from;
+			err = add_candidate(cs, from, len);
+			done = from + len;
 		}
 		if (err)
 			return err;
@@ -358,13 +381,49 @@ static int mmapped_within(struct glibc *g, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* Calls @look on the parts of VMAs that no segment covers yet. */
-static int for_unclaimed(struct glibc *g, size_t nclaimed,
-			 int (*look)(struct glibc *g, uint64_t start, uint64_t end))
+static int take_candidate(struct glibc *g, const struct candidate *c)
+{
+	return add_mmapped(g, c->start, c->len);
+}
+
+/*
+ * Of the candidates, those whose number and bytes are what mp_ counts and the
+ * first look missed: all of them, or one, or two. Else none: what nobody claims
+ * is no lie.
+ */
+static int take_matching(struct glibc *g, const struct candidates *cs)
+{
+	uint64_t bytes = g->par.mmapped_mem - g->found_mmapped, sum = 0;
+	uint32_t missing = g->par.n_mmaps - g->found_mmaps;
+	int err = 0;
+
+	for (size_t i = 0; i < cs->n; i++)
+		sum += cs->c[i].len;
+	if (cs->n == missing && sum == bytes) {
+		for (size_t i = 0; !err && i < cs->n; i++)
+			err = take_candidate(g, &cs->c[i]);
+		return err;
+	}
+	for (size_t i = 0; i < cs->n && missing <= 2; i++) {
+		if (missing == 1 && cs->c[i].len == bytes)
+			return take_candidate(g, &cs->c[i]);
+		for (size_t k = i + 1; k < cs->n && missing == 2; k++)
+			if (cs->c[i].len + cs->c[k].len == bytes)
+				return take_candidate(g, &cs->c[i])
+					       ?: take_candidate(g, &cs->c[k]);
+	}
+	return 0;
+}
+
+/*
+ * The parts of VMAs that none of the first @nclaimed segments covers: blocks
+ * that begin them are taken, or, with @cs, what is within is collected.
+ */
+static int look_at_unclaimed(struct glibc *g, size_t nclaimed, struct candidates *cs)
 {
 	const struct vma_list *l = g->src->vmas;
 
-	for (size_t i = 0; i < l->n && !all_mmaps_found(g); i++) {
+	for (size_t i = 0; i < l->n; i++) {
 		const struct vma *v = &l->v[i];
 		uint64_t at = v->start;
 
@@ -373,8 +432,12 @@ static int for_unclaimed(struct glibc *g, size_t nclaimed,
 		for (size_t k = segment_above(g, nclaimed, at); at < v->end; k++) {
 			bool last = k == nclaimed || g->segments[k].start >= v->end;
 			uint64_t end = last ? v->end : g->segments[k].start;
-			int err = at < end ? look(g, at, end) : 0;
+			uint64_t start = at;
+			int err = 0;
 
+			if (start < end)
+				err = cs ? collect_within(g, start, end, cs)
+					 : mmapped_from(g, &start, end);
 			if (err)
 				return err;
 			if (last)
@@ -385,15 +448,24 @@ static int for_unclaimed(struct glibc *g, size_t nclaimed,
 	return 0;
 }
 
-static int look_at_start(struct glibc *g, uint64_t start, uint64_t end)
-{
-	return mmapped_from(g, &start, end);
-}
-
 static void sort_segments(struct glibc *g)
 {
 	if (g->nsegments)
 		qsort(g->segments, g->nsegments, sizeof(*g->segments), by_start);
+}
+
+/* The kernel merges neighbouring mappings: a block may begin within a VMA. */
+static int find_merged(struct glibc *g)
+{
+	struct candidates cs = { 0 };
+	int err;
+
+	sort_segments(g);
+	err = look_at_unclaimed(g, g->nsegments, &cs);
+	if (!err)
+		err = take_matching(g, &cs);
+	free(cs.c);
+	return err;
 }
 
 static int mmapped_segments(struct glibc *g)
@@ -401,13 +473,11 @@ static int mmapped_segments(struct glibc *g)
 	int err;
 
 	sort_segments(g);
-	err = for_unclaimed(g, g->nsegments, look_at_start);
+	err = look_at_unclaimed(g, g->nsegments, NULL);
 	if (err || !g->par.found)
 		return err;
-	if (!all_mmaps_found(g)) {
-		sort_segments(g);
-		err = for_unclaimed(g, g->nsegments, mmapped_within);
-	}
+	if (g->found_mmaps < g->par.n_mmaps && g->found_mmapped < g->par.mmapped_mem)
+		err = find_merged(g);
 	if (g->found_mmaps != g->par.n_mmaps || g->found_mmapped != g->par.mmapped_mem)
 		incomplete(g, "%u of %u blocks with mappings of their own were found",
 			   g->found_mmaps, g->par.n_mmaps);
