@@ -61,7 +61,8 @@ static inline bool fallow_shmem_mapping(struct address_space *mapping)
 }
 #endif
 
-/* How often a page is mapped, as smaps counts it: page_mapcount() until 6.9, then
+/*
+ * How often a page is mapped, as smaps counts it: page_mapcount() until 6.9, then
  * folio_precise_page_mapcount() of fs/proc/internal.h.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)

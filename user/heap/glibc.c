@@ -12,13 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PEEK_BUDGET (16u << 20) /* list steps in all, lest forged lists go on for ever */
-#define BANNER	    "GNU C Library"
-#define SETTINGS    12
+#define PEEK_BUDGET	 (16u << 20) /* list steps in all, lest forged lists go on for ever */
+#define BANNER		 "GNU C Library"
+#define BANNER_MAX	 128
+#define VERSION_WINDOW	 (1u << 20)
+#define VERSION_FILE_MAX (256ll << 20)
+#define SETTINGS	 12
 
 bool grow(void *array, size_t *cap, size_t n, size_t size)
 {
@@ -356,7 +358,7 @@ static bool read_banner(const char *text, size_t len, char *out, size_t size)
 		at ? memmem(at, len - (size_t)(at - text), "version ", 8) : NULL;
 	size_t n = 0;
 
-	if (!version || version - at > 128)
+	if (!version || version - at > BANNER_MAX)
 		return false;
 	version += 8;
 	while (version + n < text + len && n + 1 < size &&
@@ -368,29 +370,61 @@ static bool read_banner(const char *text, size_t len, char *out, size_t size)
 	return n > 0;
 }
 
+/* The file is the target's, and may change or shrink while it is read. */
+static bool find_banner(int fd, char *out, size_t size)
+{
+	char *text = malloc(VERSION_WINDOW);
+	bool found = false;
+	off_t at = 0;
+
+	while (text && !found && at < VERSION_FILE_MAX) {
+		ssize_t n = pread(fd, text, VERSION_WINDOW, at);
+
+		if (n <= 0)
+			break;
+		found = read_banner(text, (size_t)n, out, size);
+		/* A banner may lie across two windows. */
+		at += n > BANNER_MAX ? n - BANNER_MAX : n;
+		if (n < (ssize_t)VERSION_WINDOW)
+			break;
+	}
+	free(text);
+	return found;
+}
+
+/* The very file that @v maps, whatever its path names by now; -1 if closed to us. */
+static int open_mapped(const struct glibc *g, const struct vma *v)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	char path[4096 + 8];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)v->start,
+		 (unsigned long long)v->end);
+	fd = openat(g->src->target->dir, path, flags);
+	if (fd < 0) {
+		/* That takes CAP_CHECKPOINT_RESTORE; the path does not. */
+		snprintf(path, sizeof(path), "root%s", v->name);
+		fd = openat(g->src->target->dir, path, flags);
+	}
+	if (fd >= 0 &&
+	    (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != v->inode)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static bool version_of_file(const struct glibc *g, const struct vma *v, char *out,
 			    size_t size)
 {
-	char path[64];
-	struct stat st;
-	bool found = false;
-	int fd;
-	void *text;
+	int fd = open_mapped(g, v);
+	bool found;
 
-	/* The very file that is mapped, whatever its path names by now. */
-	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)v->start,
-		 (unsigned long long)v->end);
-	fd = openat(g->src->target->dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    st.st_size < 1 << 30) {
-		text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (text != MAP_FAILED) {
-			found = read_banner(text, (size_t)st.st_size, out, size);
-			munmap(text, (size_t)st.st_size);
-		}
-	}
+	found = find_banner(fd, out, size);
 	close(fd);
 	return found;
 }
