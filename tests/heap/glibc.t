@@ -36,9 +36,13 @@ def check(glibc, pattern, threads, seed):
              f"{seen['live_bytes'] - before['live_bytes']} held {held}; returnable "
              f"{seen['returnable_bytes']} drop {drop}; ledger {ledger} rss {rss}; "
              f"{seen['status']} {seen.get('reason', '')}")
-    tap.ok(seen["status"] == "exact", f"{name}: exact", facts)
+    # Whose the memory is that somebody got by sbrk is not for the heap to know.
+    status = "partial" if pattern == "foreign-sbrk" and threads == 1 else "exact"
+    tap.ok(seen["status"] == status, f"{name}: {status}", facts)
     tap.ok(seen["own_free_bytes"] == fordblks, f"{name}: free bytes equal mallinfo2", facts)
-    tap.ok(seen["live_bytes"] - before["live_bytes"] == held,
+    live = seen["live_bytes"] - before["live_bytes"]
+    unread = sum(a["unread_bytes"] for a in seen["arenas"])
+    tap.ok(live <= held <= live + unread,
            f"{name}: live bytes equal what is held, caches apart", facts)
     tap.ok(abs(seen["returnable_bytes"] - drop) <= max(MIB, drop // 1000),
            f"{name}: malloc_trim returns what was promised", facts)
@@ -76,8 +80,7 @@ def between(seen, before, after):
 def main():
     patterns = heaplib.patterns()
     for glibc in heaplib.glibcs(tap):
-        chosen = patterns if glibc.native else patterns[::2]
-        for i, pattern in enumerate(chosen):
+        for i, pattern in enumerate(patterns):
             for threads in (1, 8):
                 check(glibc, pattern, threads, 1000 + i)
     for pattern in ("random-free", "large-pieces", "batches", "mixed"):

@@ -140,6 +140,31 @@ static void mmapped_merged(struct worker *w)
 	}
 }
 
+/* Something in the way of brk: the main arena goes on in mappings. */
+static void no_brk(struct worker *w)
+{
+	uintptr_t end = ((uintptr_t)sbrk(0) + 4095) & ~(uintptr_t)4095;
+
+	mmap((void *)end, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+	     0);
+	allocate(w, 6000, 5, 13);
+	free_random(w, 50);
+}
+
+/* Somebody else calls sbrk in between: the brk heap is in two pieces. */
+static void foreign_sbrk(struct worker *w)
+{
+	char *p;
+
+	allocate(w, 3000, 5, 12);
+	p = sbrk(20000);
+	if (p != (char *)-1)
+		memset(p, 0x5a, 20000);
+	for (size_t i = 3000; i < 9000; i++)
+		put(w, i, any_size(w, 5, 12));
+	free_random(w, 50);
+}
+
 static void tcache_heavy(struct worker *w)
 {
 	for (size_t i = 0; i < 40000; i++)
@@ -260,6 +285,8 @@ static const struct {
 	{ "all-freed", all_freed },
 	{ "mmapped", mmapped },
 	{ "mmapped-merged", mmapped_merged },
+	{ "no-brk", no_brk },
+	{ "foreign-sbrk", foreign_sbrk },
 	{ "tcache-heavy", tcache_heavy },
 	{ "fastbin-heavy", fastbin_heavy },
 	{ "realloc-heavy", realloc_heavy },

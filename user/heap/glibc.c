@@ -244,11 +244,14 @@ static enum extent_kind kind_of_inuse(struct emitter *em, uint64_t start)
 }
 
 static int emit_broken(struct emitter *em, const struct segment *s, uint64_t start,
-		       uint64_t end, bool torn)
+		       uint64_t end, enum break_cause cause)
 {
-	if (torn) {
+	if (cause == BREAK_TORN) {
 		em->h->torn += end - start;
 		incomplete(em->g, "the heap changed while it was read");
+	} else if (cause == BREAK_FOREIGN) {
+		incomplete(em->g,
+			   "something else calls sbrk: its memory lies within the heap");
 	} else {
 		incomplete_absent(em->g);
 	}
@@ -256,7 +259,8 @@ static int emit_broken(struct emitter *em, const struct segment *s, uint64_t sta
 }
 
 static int take_chunk(struct chunk_visitor *v, const struct segment *s,
-		      enum chunk_kind kind, uint64_t start, uint64_t end, bool torn)
+		      enum chunk_kind kind, uint64_t start, uint64_t end,
+		      enum break_cause cause)
 {
 	struct emitter *em = (struct emitter *)v;
 	enum extent_kind x = EXTENT_META;
@@ -280,7 +284,7 @@ static int take_chunk(struct chunk_visitor *v, const struct segment *s,
 	if (err)
 		return err;
 	if (kind == CHUNK_BROKEN)
-		return emit_broken(em, s, start, end, torn);
+		return emit_broken(em, s, start, end, cause);
 	return emit(em, s->arena, x, start, end);
 }
 
@@ -504,8 +508,15 @@ static int glibc_detect(const struct heap_source *src, struct heap **out, struct
 	return found < 0 ? detect_error(src, found, e) : 0;
 }
 
-static void conclude(struct heap *h, const struct glibc *g)
+static void conclude(struct heap *h, struct glibc *g)
 {
+	/* No list names the mappings that replaced brk: the sum tells. */
+	if (g->arenas[0].noncontiguous && h->arenas[0].mapped != g->arenas[0].system_mem)
+		incomplete(
+			g,
+			"of the main heap, %llu bytes by its own count, %llu were found",
+			(unsigned long long)g->arenas[0].system_mem,
+			(unsigned long long)h->arenas[0].mapped);
 	h->status = g->incomplete ? HEAP_PARTIAL : HEAP_EXACT;
 	snprintf(h->reason, sizeof(h->reason), "%s", g->reason);
 	for (size_t i = 0; i < g->narenas; i++)

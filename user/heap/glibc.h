@@ -165,13 +165,19 @@ enum chunk_kind {
 	CHUNK_BROKEN, /* could not be followed */
 };
 
-/*
- * A visitor sees [start, end). A nonzero return ends the walk and is returned.
- * @torn: broken because the target changed it, not because it is swapped out.
- */
+/* Why a part is CHUNK_BROKEN. */
+enum break_cause {
+	BREAK_NONE,
+	BREAK_ABSENT, /* swapped out, or not resident */
+	BREAK_TORN, /* the target changed it under the walk */
+	BREAK_FOREIGN, /* somebody else's, within the brk heap */
+};
+
+/* A visitor sees [start, end). A nonzero return ends the walk and is returned. */
 struct chunk_visitor {
 	int (*chunk)(struct chunk_visitor *v, const struct segment *s,
-		     enum chunk_kind kind, uint64_t start, uint64_t end, bool torn);
+		     enum chunk_kind kind, uint64_t start, uint64_t end,
+		     enum break_cause cause);
 };
 
 /* glibc_walk.c: all chunks of one segment. 0, -errno, or the visitor's answer. */

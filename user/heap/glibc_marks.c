@@ -177,12 +177,13 @@ struct tcache_finder {
 };
 
 static int find_in_chunk(struct chunk_visitor *v, const struct segment *s,
-			 enum chunk_kind kind, uint64_t start, uint64_t end, bool torn)
+			 enum chunk_kind kind, uint64_t start, uint64_t end,
+			 enum break_cause cause)
 {
 	struct glibc *g = ((struct tcache_finder *)v)->g;
 
 	(void)s;
-	(void)torn;
+	(void)cause;
 	if (kind != CHUNK_INUSE)
 		return 0;
 	for (size_t i = 0; i < LAYOUTS; i++)

@@ -100,7 +100,6 @@ static int add_morecore(struct glibc *g, uint64_t addr)
 static int morecore_segments(struct glibc *g)
 {
 	struct arena *a = &g->arenas[0];
-	uint64_t sum = 0;
 	int err = glibc_collect_bins(g, a);
 
 	if (!err && g->par.sbrk_base && g->par.sbrk_base < a->top) {
@@ -114,10 +113,6 @@ static int morecore_segments(struct glibc *g)
 		err = add_morecore(g, a->top);
 	for (size_t i = 0; !err && i < a->nknown; i++)
 		err = add_morecore(g, a->known[i]);
-	for (size_t i = 0; i < g->nsegments; i++)
-		sum += g->segments[i].end - g->segments[i].start;
-	if (sum < a->system_mem)
-		incomplete(g, "parts of the main heap outside brk were not found");
 	return err;
 }
 

@@ -88,31 +88,40 @@ static int head_at(struct walk *k, uint64_t addr, struct chunk_head *h)
 }
 
 static int visit(struct walk *k, enum chunk_kind kind, uint64_t start, uint64_t end,
-		 bool torn)
+		 enum break_cause cause)
 {
-	return start < end ? k->v->chunk(k->v, k->s, kind, start, end, torn) : 0;
+	return start < end ? k->v->chunk(k->v, k->s, kind, start, end, cause) : 0;
 }
 
+/* A head of size 16 is none of a chunk's; one of size 0 ends a thread's heap. */
+static bool is_post(uint64_t size)
+{
+	return (size & PREV_INUSE) && size <= (16 | PREV_INUSE);
+}
+
+#define POSTS_MAX 3
+
 /*
- * Fence posts end a piece of heap that could not be extended: a head of size 16,
- * and one of size 16 or 0 (sysmalloc()).
+ * Fence posts end a piece of heap that could not be extended: two heads, or
+ * three if what was left of its top was too small for a chunk (sysmalloc()).
+ * @size: of the first.
  */
 static int fence_posts(struct walk *k, uint64_t p, uint64_t size, uint64_t *end)
 {
-	struct chunk_head next;
-	int err;
+	unsigned int n = 1;
 
-	if (k->s->end - p <= 16) {
-		*end = k->s->end;
-		return 0;
+	while (n < POSTS_MAX && k->s->end - p > 16 * n && size == 16) {
+		struct chunk_head next;
+		int err = head_at(k, p + 16 * n, &next);
+
+		if (err)
+			return err;
+		if (!is_post(next.size))
+			break;
+		n++;
 	}
-	if (size != 16)
-		return -EPROTO;
-	err = head_at(k, p + 16, &next);
-	if (!err && (!(next.size & PREV_INUSE) || next.size > (16 | PREV_INUSE)))
-		err = -EPROTO;
-	*end = p + 32;
-	return err;
+	*end = p + 16 * n;
+	return n > 1 || *end == k->s->end ? 0 : -EPROTO;
 }
 
 /*
@@ -131,8 +140,9 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 	size = h.size & ~(uint64_t)SIZE_FLAGS;
 	if (p == a->top) {
 		*kind = CHUNK_TOP;
-		*end = k->s->end;
-		return 0;
+		/* Elsewhere a segment ends with its top; this one may be several. */
+		*end = k->s->kind == SEGMENT_MORECORE ? p + size : k->s->end;
+		return *end > p && *end <= k->s->end ? 0 : -EPROTO;
 	}
 	if (size <= 16 && !(h.size & IS_MMAPPED)) {
 		*kind = CHUNK_META;
@@ -225,29 +235,37 @@ static int next_known(struct walk *k, uint64_t p, uint64_t *next)
 }
 
 /* Tells [p, …) as broken up to where the walk can go on, which goes to *@p. */
-static int skip_broken(struct walk *k, uint64_t *p, bool torn)
+static int skip_broken(struct walk *k, uint64_t *p, enum break_cause cause)
 {
-	uint64_t next = torn ? retrace(k, *p) : 0;
+	uint64_t next = cause == BREAK_TORN ? retrace(k, *p) : 0;
 	int err = next ? 0 : next_known(k, *p, &next);
 
 	if (err)
 		return err;
 	if (!next)
 		next = k->s->end;
-	err = visit(k, CHUNK_BROKEN, *p, next, torn);
+	err = visit(k, CHUNK_BROKEN, *p, next, cause);
 	*p = next;
 	return err;
 }
 
 /*
- * Behind fence posts the heap may go on, where somebody else called sbrk: what
- * lies between is theirs, but its end is not written anywhere.
+ * Behind fence posts the brk heap may go on, where somebody else called sbrk:
+ * what lies between is theirs, but its end is not written anywhere. What
+ * replaced brk may be several mappings that the kernel merged, with and without
+ * other people's: it goes on as long as there are chunks.
  */
-static int behind_posts(struct walk *k, uint64_t *p)
+static int behind_end(struct walk *k, uint64_t *p)
 {
-	if (k->s->kind == SEGMENT_BRK && *p < k->s->end)
-		return skip_broken(k, p, false);
-	*p = k->s->end;
+	enum chunk_kind kind;
+	uint64_t end;
+
+	if (*p >= k->s->end)
+		return 0;
+	if (k->s->kind == SEGMENT_BRK)
+		return skip_broken(k, p, BREAK_FOREIGN);
+	if (k->s->kind != SEGMENT_MORECORE || step(k, *p, &end, &kind))
+		*p = k->s->end;
 	return 0;
 }
 
@@ -256,7 +274,7 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 {
 	struct walk k = { .g = g, .w = w, .s = s, .v = v };
 	uint64_t p = s->first;
-	int err = visit(&k, CHUNK_META, s->start, s->first, false);
+	int err = visit(&k, CHUNK_META, s->start, s->first, BREAK_NONE);
 
 	w->start = w->end = 0;
 	while (!err && p < s->end) {
@@ -265,15 +283,17 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 
 		err = step_patiently(&k, p, &end, &kind);
 		if (err == -ENODATA || err == -EPROTO) {
-			err = skip_broken(&k, &p, err == -EPROTO);
+			err = skip_broken(&k, &p,
+					  err == -EPROTO ? BREAK_TORN : BREAK_ABSENT);
 			continue;
 		}
 		if (!err)
-			err = visit(&k, kind, p, end, false);
+			err = visit(&k, kind, p, end,
+				    kind == CHUNK_BROKEN ? BREAK_ABSENT : BREAK_NONE);
 		k.trail[k.ntrail++ % TRAIL] = p;
 		p = end;
-		if (!err && kind == CHUNK_META)
-			err = behind_posts(&k, &p);
+		if (!err && (kind == CHUNK_META || kind == CHUNK_TOP))
+			err = behind_end(&k, &p);
 	}
 	return err;
 }
