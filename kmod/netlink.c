@@ -102,7 +102,7 @@ static unsigned long attr_address(struct nlattr *attr, unsigned long otherwise)
 
 static int vma_dump_start(struct netlink_callback *cb)
 {
-	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 
 	if (!d)
 		return -ENOMEM;

@@ -17,7 +17,7 @@ static const char usage[] =
 	"  --fail-on=V[,V]   exit with 10 if one of these verdicts holds: live-growth,\n"
 	"                    retention, fragmentation, undetermined, healthy\n"
 	"  --freeze          stop the process (SIGSTOP) during each look, for exact\n"
-	"                    numbers. It does not run meanwhile: about 0.2 s a GiB of\n"
+	"                    numbers. It does not run meanwhile: about 0.4 s a GiB of\n"
 	"                    heap; clients may time out, and a parent may notice\n"
 	"  -j, --json        one JSON object, sizes in bytes\n"
 	"  --source=S        page facts from kmod, procfs, or auto (kmod if loaded)\n"

@@ -94,12 +94,24 @@ static void sleep_until(uint64_t when)
 		;
 }
 
+/*
+ * When to look again after a look that began at @begun. A look disturbs the
+ * target a little, so that it rests for at least as long as the look took.
+ */
+static uint64_t next_look(const struct watch *w, uint64_t begun)
+{
+	uint64_t now = now_ns(), next = begun + w->o.interval_ns;
+	uint64_t rested = now + (now - begun);
+
+	return next > rested ? next : rested;
+}
+
 static int watch_json(struct watch *w, struct error *e)
 {
 	struct verdicts verdicts;
 
 	while (!stop) {
-		uint64_t next = now_ns() + w->o.interval_ns;
+		uint64_t begun = now_ns();
 		struct view v;
 
 		if (look(w, e))
@@ -107,7 +119,7 @@ static int watch_json(struct watch *w, struct error *e)
 		v = view_of(w, &verdicts);
 		if (json_snapshot(stdout, &v, true))
 			return error_sys(e, errno ? errno : ENOMEM, "writing JSON");
-		sleep_until(next);
+		sleep_until(next_look(w, begun));
 	}
 	return 0;
 }
@@ -210,12 +222,12 @@ static int watch_screen(struct watch *w, struct error *e)
 	curs_set(0);
 	keypad(stdscr, TRUE);
 	while (!stop) {
-		uint64_t next = now_ns() + w->o.interval_ns;
+		uint64_t begun = now_ns();
 
 		err = look(w, e);
 		if (err)
 			break;
-		wait_keys(w, next);
+		wait_keys(w, next_look(w, begun));
 	}
 	endwin();
 	delscreen(screen);
