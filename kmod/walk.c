@@ -7,6 +7,7 @@
  */
 #include <linux/hugetlb.h>
 #include <linux/irqflags.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
@@ -127,6 +128,9 @@ static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, 
 		if (!pfn_valid(pmd_pfn(pmd)) || (vma->vm_flags & VM_PFNMAP))
 			return;
 		e.page = pmd_page(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+		/* Device memory, as vm_normal_page_pmd() has it. */
+		if (is_zone_device_page(e.page))
+			return;
 		e.flags |= FALLOW_ENTRY_PRESENT | (pmd_young(pmd) ? FALLOW_ENTRY_YOUNG : 0) |
 			   (pmd_dirty(pmd) ? FALLOW_ENTRY_DIRTY : 0) |
 			   (pmd_soft_dirty(pmd) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
