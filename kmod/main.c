@@ -19,5 +19,5 @@ module_init(fallow_init);
 module_exit(fallow_exit);
 
 MODULE_DESCRIPTION("Page-level reclaim inspection");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(FALLOW_VERSION);
 MODULE_LICENSE("GPL");

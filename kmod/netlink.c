@@ -41,7 +41,7 @@ static int put_info(struct sk_buff *skb)
 	struct fallow_cost cost;
 
 	fallow_cost_get(&cost);
-	if (nla_put_string(skb, FALLOW_A_INFO_VERSION, THIS_MODULE->version) ||
+	if (nla_put_string(skb, FALLOW_A_INFO_VERSION, FALLOW_VERSION) ||
 	    nla_put_u32(skb, FALLOW_A_INFO_PAGE_SIZE, PAGE_SIZE) ||
 	    nla_put_u64_64bit(skb, FALLOW_A_INFO_CAPS, fallow_vma_caps(), FALLOW_A_INFO_PAD) ||
 	    nla_put_u32(skb, FALLOW_A_INFO_LOCK_BUDGET_US, fallow_lock_budget_us()) ||
