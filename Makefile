@@ -93,4 +93,4 @@ clean:
 	rm -rf $(O)
 	rm -f kmod/*.o kmod/*.ko kmod/*.mod kmod/*.mod.c kmod/.*.cmd kmod/Module.symvers kmod/modules.order
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNITS:$(O)/unit/%=$(O)/tests/unit/%.d)

@@ -152,12 +152,24 @@ static void dump_one(unsigned int *seed)
 		close(fd);
 }
 
+/* For a third of a second in two, all rest, so that the module can be unloaded. */
+static void rest(void)
+{
+	struct timespec ts;
+
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		if (ts.tv_sec % 2 || ts.tv_nsec > 333000000)
+			return;
+		usleep(10000);
+	} while (time_left());
+}
+
 static void dump(unsigned int seed)
 {
 	while (time_left()) {
+		rest();
 		dump_one(&seed);
-		/* Now and then all rest at once, and the module can be unloaded. */
-		usleep(rand_r(&seed) % 300000);
 	}
 	_exit(0);
 }
