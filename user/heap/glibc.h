@@ -66,7 +66,7 @@ struct arena {
 	uint64_t top;
 	uint64_t system_mem;
 	uint64_t fastbins[NFASTBINS];
-	bool main, noncontiguous;
+	bool noncontiguous;
 	/* Free chunks in its bins, ascending: where a broken walk goes on. */
 	uint64_t *known;
 	size_t nknown;

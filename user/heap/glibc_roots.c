@@ -132,7 +132,6 @@ static int add_arena(struct glibc *g, uint64_t addr, const uint8_t *state)
 	*a = (struct arena){ .addr = addr,
 			     .top = get64(state, l->top),
 			     .system_mem = get64(state, l->system_mem),
-			     .main = !g->narenas,
 			     .noncontiguous = (get32(state, 4) & 2) != 0 };
 	for (int i = 0; l->fastbins && i < NFASTBINS; i++)
 		a->fastbins[i] = get64(state, l->fastbins + (size_t)i * 8);

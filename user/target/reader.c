@@ -89,11 +89,9 @@ static int copy_run(struct reader *r, uint64_t addr, char *buf, size_t pages,
 		if (got < 0 && (errno == ESRCH || errno == EPERM))
 			return -errno;
 		done = got < 0 ? 0 : (size_t)got / r->page_size;
-		r->bytes_read += done * r->page_size;
 		if (done < pages) {
 			memset(buf + done * r->page_size, 0, r->page_size);
 			present[done] = PAGE_ABSENT;
-			r->failures++;
 			done++;
 		}
 		addr += done * r->page_size;
@@ -153,11 +151,7 @@ static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
 	got = process_vm_readv(r->pid, &local, 1, &remote, 1, 0);
 	if (got < 0)
 		return errno == ESRCH || errno == EPERM ? -errno : -EFAULT;
-	r->bytes_read += (size_t)got;
-	if ((size_t)got == len)
-		return 0;
-	r->failures++;
-	return -EFAULT;
+	return (size_t)got == len ? 0 : -EFAULT;
 }
 
 int reader_read(struct reader *r, uint64_t addr, void *buf, size_t len)
@@ -198,14 +192,11 @@ static int gather_batch(struct reader *r, const uint64_t *addr, const size_t *wh
 		if (got < 0 && (errno == ESRCH || errno == EPERM))
 			return -errno;
 		done = got < 0 ? 0 : (size_t)got / len;
-		r->bytes_read += done * len;
 		for (size_t i = at; i < at + done; i++)
 			ok[which[i]] = 1;
 		at += done;
-		if (at < n) {
-			r->failures++;
+		if (at < n)
 			at++;
-		}
 	}
 	return 0;
 }

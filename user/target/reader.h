@@ -26,8 +26,6 @@ struct reader {
 	pid_t pid;
 	int pagemap; /* /proc/PID/pagemap */
 	size_t page_size;
-	uint64_t bytes_read; /* copied from the target so far */
-	uint64_t failures; /* pages that were resident, yet could not be read */
 };
 
 /* @proc_dir: an open /proc/PID. Returns 0 or -errno. */
