@@ -5,7 +5,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/ktime.h>
-#include <linux/mmap_lock.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>

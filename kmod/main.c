@@ -3,16 +3,37 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+#include "age.h"
 #include "netlink.h"
+#include "read.h"
 
 static int __init fallow_init(void)
 {
-	return fallow_netlink_init();
+	int ret;
+
+	ret = fallow_age_init();
+	if (ret)
+		return ret;
+	ret = fallow_read_init();
+	if (ret)
+		goto no_read;
+	ret = fallow_netlink_init();
+	if (ret)
+		goto no_netlink;
+	return 0;
+
+no_netlink:
+	fallow_read_exit();
+no_read:
+	fallow_age_exit();
+	return ret;
 }
 
 static void __exit fallow_exit(void)
 {
 	fallow_netlink_exit();
+	fallow_read_exit();
+	fallow_age_exit();
 }
 
 module_init(fallow_init);

@@ -1,57 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The generic netlink family: policies and dumps. No page logic. */
-#include <linux/limits.h>
-#include <linux/mm.h>
+/* The generic netlink family: policies and requests. No page logic. */
 #include <linux/module.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <net/genetlink.h>
+#include <net/sock.h>
 #include <uapi/linux/fallow.h>
 
+#include "age.h"
 #include "compat.h"
 #include "cost.h"
 #include "netlink.h"
+#include "read.h"
 #include "target.h"
 #include "vma.h"
 
-/* Room for one VMA's message with the longest name. */
-#define VMA_MSG_MAX	(PATH_MAX + 2048)
-
-/* A VMA that changes all the time is told as it was seen the last time. */
-#define RESTARTS_MAX	3
-
 static struct genl_family fallow_family;
 
+#define PID		[FALLOW_A_REQ_PID] = NLA_POLICY_MIN(NLA_U32, 1)
+#define NO(attr)	[FALLOW_A_REQ_##attr] = { .type = NLA_REJECT }
+
 static const struct nla_policy vma_policy[FALLOW_A_REQ_MAX + 1] = {
-	[FALLOW_A_REQ_PID] = NLA_POLICY_MIN(NLA_U32, 1),
+	PID,
 	[FALLOW_A_REQ_START] = { .type = NLA_U64 },
 	[FALLOW_A_REQ_END] = { .type = NLA_U64 },
+	NO(RANGES), NO(STATE_MASK), NO(FLAGS), NO(INTERVAL_MS),
+};
+
+static const struct nla_policy pages_policy[FALLOW_A_REQ_MAX + 1] = {
+	PID,
+	[FALLOW_A_REQ_START] = { .type = NLA_U64 },
+	[FALLOW_A_REQ_END] = { .type = NLA_U64 },
+	[FALLOW_A_REQ_RANGES] = { .type = NLA_BINARY,
+				  .len = FALLOW_RANGES_MAX * sizeof(struct fallow_range) },
+	[FALLOW_A_REQ_STATE_MASK] = { .type = NLA_U32 },
+	[FALLOW_A_REQ_FLAGS] = NLA_POLICY_MASK(NLA_U32, FALLOW_REQ_ZERO_TEST),
+	NO(INTERVAL_MS),
+};
+
+static const struct nla_policy age_start_policy[FALLOW_A_REQ_MAX + 1] = {
+	PID,
+	NO(START), NO(END), NO(RANGES), NO(STATE_MASK), NO(FLAGS),
+	[FALLOW_A_REQ_INTERVAL_MS] = NLA_POLICY_MIN(NLA_U32, FALLOW_INTERVAL_MIN_MS),
+};
+
+static const struct nla_policy age_stop_policy[FALLOW_A_REQ_MAX + 1] = {
+	PID,
+	NO(START), NO(END), NO(RANGES), NO(STATE_MASK), NO(FLAGS), NO(INTERVAL_MS),
 };
 
 /* GET_INFO takes nothing, and a command without a policy would take anything. */
 static const struct nla_policy info_policy[FALLOW_A_REQ_MAX + 1] = {
-	[FALLOW_A_REQ_PID] = { .type = NLA_REJECT },
-	[FALLOW_A_REQ_START] = { .type = NLA_REJECT },
-	[FALLOW_A_REQ_END] = { .type = NLA_REJECT },
+	NO(PID), NO(START), NO(END), NO(RANGES), NO(STATE_MASK), NO(FLAGS), NO(INTERVAL_MS),
 };
+
+static int put_u64(struct sk_buff *skb, int attr, u64 n)
+{
+	return nla_put_u64_64bit(skb, attr, n, FALLOW_A_INFO_PAD);
+}
 
 static int put_info(struct sk_buff *skb)
 {
+	u64 caps = fallow_vma_caps() | fallow_age_caps() | fallow_read_caps();
+	struct fallow_age_totals age;
 	struct fallow_cost cost;
 
 	fallow_cost_get(&cost);
-	if (nla_put_string(skb, FALLOW_A_INFO_VERSION, FALLOW_VERSION) ||
-	    nla_put_u32(skb, FALLOW_A_INFO_PAGE_SIZE, PAGE_SIZE) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_INFO_CAPS, fallow_vma_caps(), FALLOW_A_INFO_PAD) ||
-	    nla_put_u32(skb, FALLOW_A_INFO_LOCK_BUDGET_US, fallow_lock_budget_us()) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_INFO_LOCK_MAX_NS, cost.lock_max_ns,
-			      FALLOW_A_INFO_PAD) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_INFO_SLICES, cost.slices, FALLOW_A_INFO_PAD) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_INFO_PAGES, cost.pages, FALLOW_A_INFO_PAD) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_INFO_WALK_NS, cost.walk_ns, FALLOW_A_INFO_PAD))
-		return -EMSGSIZE;
-	return 0;
+	fallow_age_totals(&age);
+	return nla_put_string(skb, FALLOW_A_INFO_VERSION, FALLOW_VERSION) ?:
+	       nla_put_u32(skb, FALLOW_A_INFO_PAGE_SIZE, PAGE_SIZE) ?:
+	       put_u64(skb, FALLOW_A_INFO_CAPS, caps) ?:
+	       nla_put_u32(skb, FALLOW_A_INFO_LOCK_BUDGET_US, fallow_lock_budget_us()) ?:
+	       put_u64(skb, FALLOW_A_INFO_LOCK_MAX_NS, cost.lock_max_ns) ?:
+	       put_u64(skb, FALLOW_A_INFO_SLICES, cost.slices) ?:
+	       put_u64(skb, FALLOW_A_INFO_PAGES, cost.pages) ?:
+	       put_u64(skb, FALLOW_A_INFO_WALK_NS, cost.walk_ns) ?:
+	       nla_put_u32(skb, FALLOW_A_INFO_TRACKERS, age.trackers) ?:
+	       put_u64(skb, FALLOW_A_INFO_AGE_BYTES, age.bytes) ?:
+	       put_u64(skb, FALLOW_A_INFO_AGE_MAX_BYTES, age.max_bytes);
 }
 
 static int get_info(struct sk_buff *request, struct genl_info *info)
@@ -70,192 +94,58 @@ static int get_info(struct sk_buff *request, struct genl_info *info)
 	return genlmsg_reply(skb, info);
 }
 
-/* A dump of VMAs, from one call to the next. */
-struct vma_dump {
-	struct mm_struct *mm;	/* by mmgrab() */
-	unsigned long next;	/* address below which all is told */
-	unsigned long end;
-	struct fallow_vma vma;	/* being counted, if vma.end is not 0 */
-	bool counted;		/* completely; it waits for room */
-	unsigned int restarts;
-	bool changed;		/* the address space did, while we looked away */
-	int map_count;
-	unsigned long total_vm;
-	char path[PATH_MAX];
-};
-
-struct dump_ctx {
-	struct vma_dump *dump;
-};
-
-static struct dump_ctx *ctx_of(struct netlink_callback *cb)
+/* The target of a request that is no dump. */
+static int target_of(struct fallow_target *t, struct sk_buff *request, struct genl_info *info)
 {
-	BUILD_BUG_ON(sizeof(struct dump_ctx) > sizeof_field(struct netlink_callback, ctx));
-	return (struct dump_ctx *)cb->ctx;
-}
-
-static unsigned long attr_address(struct nlattr *attr, unsigned long otherwise)
-{
-	/* An address beyond the range of pointers is beyond every VMA. */
-	return attr ? min_t(u64, nla_get_u64(attr), ULONG_MAX) : otherwise;
-}
-
-static int vma_dump_start(struct netlink_callback *cb)
-{
-	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
-
-	if (!d)
-		return -ENOMEM;
-	ctx_of(cb)->dump = d;
-	cb->min_dump_alloc = VMA_MSG_MAX;
-	return 0;
-}
-
-/*
- * Part of the first call of the dump, which is made on behalf of the sender:
- * before 6.6, ->start() has no extack to explain itself with.
- */
-static int vma_dump_prepare(struct netlink_callback *cb, struct vma_dump *d)
-{
-	struct nlattr **attrs = fallow_dump_attrs(cb);
-	struct mm_struct *mm;
-
-	if (!attrs[FALLOW_A_REQ_PID]) {
-		NL_SET_ERR_MSG(cb->extack, "a process id is missing");
+	if (!info->attrs[FALLOW_A_REQ_PID]) {
+		NL_SET_ERR_MSG(info->extack, "a process id is missing");
 		return -EINVAL;
 	}
-	d->next = attr_address(attrs[FALLOW_A_REQ_START], 0);
-	d->end = attr_address(attrs[FALLOW_A_REQ_END], ULONG_MAX);
-	if (d->next >= d->end) {
-		NL_SET_ERR_MSG(cb->extack, "the range's start is not below its end");
+	return fallow_target_get(t, request, nla_get_u32(info->attrs[FALLOW_A_REQ_PID]),
+				 info->extack);
+}
+
+static int age_start(struct sk_buff *request, struct genl_info *info)
+{
+	struct nlattr *interval = info->attrs[FALLOW_A_REQ_INTERVAL_MS];
+	struct fallow_target t;
+	int ret;
+
+	if (!interval || nla_get_u32(interval) > FALLOW_INTERVAL_MAX_MS) {
+		NL_SET_ERR_MSG(info->extack, "the interval is missing, or too long");
 		return -EINVAL;
 	}
-	mm = fallow_target_get(cb->skb, nla_get_u32(attrs[FALLOW_A_REQ_PID]), cb->extack);
-	if (IS_ERR(mm))
-		return PTR_ERR(mm);
-	d->mm = mm;
-	return 0;
-}
-
-static int vma_dump_done(struct netlink_callback *cb)
-{
-	struct vma_dump *d = ctx_of(cb)->dump;
-
-	if (d && d->mm)
-		mmdrop(d->mm);
-	kvfree(d);
-	return 0;
-}
-
-static int put_vma(struct sk_buff *skb, struct netlink_callback *cb, struct vma_dump *d,
-		   struct vm_area_struct *vma)
-{
-	int flags = NLM_F_MULTI | (d->changed ? NLM_F_DUMP_INTR : 0);
-	void *head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				 &fallow_family, flags, FALLOW_CMD_GET_VMA);
-
-	if (!head)
-		return -EMSGSIZE;
-	if (fallow_vma_put(skb, &d->vma, vma, d->path)) {
-		genlmsg_cancel(skb, head);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(skb, head);
-	return 0;
-}
-
-/* The address space must not have changed since the lock was last held. */
-static void note_changes(struct vma_dump *d)
-{
-	if (d->total_vm && (d->map_count != d->mm->map_count || d->total_vm != d->mm->total_vm))
-		d->changed = true;
-	d->map_count = d->mm->map_count;
-	d->total_vm = d->mm->total_vm;
-}
-
-/* The VMA to count now: the one that was begun, if it is still there. */
-static struct vm_area_struct *current_vma(struct vma_dump *d)
-{
-	struct vm_area_struct *vma = find_vma(d->mm, d->next);
-
-	if (!vma || vma->vm_start >= d->end)
-		return NULL;
-	if (d->vma.end && !fallow_vma_same(&d->vma, vma)) {
-		d->changed = true;
-		if (d->restarts++ < RESTARTS_MAX)
-			d->vma.end = 0;
-	}
-	if (!d->vma.end || d->vma.start != vma->vm_start) {
-		fallow_vma_begin(&d->vma, vma);
-		d->counted = false;
-	}
-	return vma;
-}
-
-/*
- * Tells VMAs for as long as the slice lasts. 1: all are told; 0: go on in the
- * next slice; -EMSGSIZE: @skb is full.
- */
-static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct vma_dump *d,
-		      struct fallow_slice *slice)
-{
-	struct vm_area_struct *vma;
-
-	note_changes(d);
-	while ((vma = current_vma(d))) {
-		/* What grew or shrank for the last time is counted to its end now. */
-		d->vma.end = vma->vm_end;
-		while (!d->counted) {
-			d->counted = fallow_vma_step(&d->vma, vma);
-			if (!d->counted && fallow_slice_over(slice, d->vma.visitor.looked))
-				return 0;
-		}
-		if (put_vma(skb, cb, d, vma))
-			return -EMSGSIZE;
-		d->next = vma->vm_end;
-		d->vma.end = 0;
-		d->restarts = 0;
-		if (fallow_slice_over(slice, d->vma.visitor.looked))
-			return 0;
-	}
-	return 1;
-}
-
-/* NLMSG_DONE, too, is to say that the dump is not consistent. */
-static void tell_consistency(struct netlink_callback *cb, const struct vma_dump *d)
-{
-	cb->prev_seq = d->changed ? 1 : 0;
-	cb->seq = d->changed ? 2 : 0;
-}
-
-static int vma_dump(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	struct vma_dump *d = ctx_of(cb)->dump;
-	int ret = 0;
-
-	if (!d->mm) {
-		ret = vma_dump_prepare(cb, d);
-		if (ret)
-			return ret;
-	}
-	if (!fallow_target_permitted(d->mm))
-		return -EPERM;
-	while (!ret) {
-		struct fallow_slice slice;
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		ret = fallow_slice_begin(&slice, d->mm, d->vma.visitor.looked);
-		if (ret)
-			return ret;
-		ret = dump_slice(skb, cb, d, &slice);
-		fallow_slice_end(&slice, d->vma.visitor.looked);
-	}
-	tell_consistency(cb, d);
-	if (ret == -EMSGSIZE && !skb->len)
+	ret = target_of(&t, request, info);
+	if (ret)
 		return ret;
-	/* Length 0 ends the dump: so it does when all was told before. */
-	return skb->len;
+	ret = fallow_age_start(t.mm, genl_info_net(info), info->snd_portid,
+			       nla_get_u32(interval));
+	if (ret == -EBUSY)
+		NL_SET_ERR_MSG(info->extack, "the process is being tracked already");
+	else if (ret == -EOPNOTSUPP)
+		NL_SET_ERR_MSG(info->extack, "ages cannot be told on this kernel or machine");
+	fallow_target_put(&t);
+	return ret;
+}
+
+static int age_stop(struct sk_buff *request, struct genl_info *info)
+{
+	struct fallow_target t;
+	int ret = target_of(&t, request, info);
+
+	if (ret)
+		return ret;
+	ret = fallow_age_stop(t.mm, genl_info_net(info), info->snd_portid);
+	if (ret)
+		NL_SET_ERR_MSG(info->extack, "this socket does not track that process");
+	fallow_target_put(&t);
+	return ret;
+}
+
+void *fallow_msg_put(struct sk_buff *skb, struct netlink_callback *cb, int flags, u8 cmd)
+{
+	return genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &fallow_family,
+			   flags, cmd);
 }
 
 static const struct genl_ops fallow_ops[] = {
@@ -267,10 +157,30 @@ static const struct genl_ops fallow_ops[] = {
 	},
 	{
 		.cmd = FALLOW_CMD_GET_VMA,
-		.start = vma_dump_start,
-		.dumpit = vma_dump,
-		.done = vma_dump_done,
+		.start = fallow_vma_dump_start,
+		.dumpit = fallow_vma_dump,
+		.done = fallow_vma_dump_done,
 		.policy = vma_policy,
+		.maxattr = FALLOW_A_REQ_MAX,
+	},
+	{
+		.cmd = FALLOW_CMD_GET_PAGES,
+		.start = fallow_pages_dump_start,
+		.dumpit = fallow_pages_dump,
+		.done = fallow_pages_dump_done,
+		.policy = pages_policy,
+		.maxattr = FALLOW_A_REQ_MAX,
+	},
+	{
+		.cmd = FALLOW_CMD_AGE_START,
+		.doit = age_start,
+		.policy = age_start_policy,
+		.maxattr = FALLOW_A_REQ_MAX,
+	},
+	{
+		.cmd = FALLOW_CMD_AGE_STOP,
+		.doit = age_stop,
+		.policy = age_stop_policy,
 		.maxattr = FALLOW_A_REQ_MAX,
 	},
 };
@@ -281,7 +191,7 @@ static struct genl_family fallow_family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = fallow_ops,
 	.n_ops = ARRAY_SIZE(fallow_ops),
-	.resv_start_op = __FALLOW_CMD_MAX,
+	FALLOW_RESV_START_OP(__FALLOW_CMD_MAX)
 	/* Processes are not of a network namespace: a container's root may ask. */
 	.netnsok = true,
 	/* Dumps guard themselves, and one must not wait for another. */

@@ -1,20 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From a pid to an address space that the caller may look at. */
+/* Whose memory is looked at, and who may look. */
 #ifndef FALLOW_TARGET_H
 #define FALLOW_TARGET_H
 
 #include <linux/mm_types.h>
 #include <linux/netlink.h>
+#include <linux/skbuff.h>
+
+/* An address space, and the user namespace that decides who may look at it. */
+struct fallow_target {
+	struct mm_struct *mm;	/* by mmgrab(): its pages may be gone; NULL: none */
+	struct user_namespace *user_ns;
+};
 
 /*
- * The address space of process @pid of the caller's pid namespace, held by
- * mmgrab(): it can be named, but its memory is not kept alive. The caller ends
- * with mmdrop(). ERR_PTR: -ESRCH, -EPERM; @extack says more.
+ * Finds the address space of process @pid of the caller's namespace. -ESRCH if
+ * there is no such process, or it has no memory of its own.
  */
-struct mm_struct *fallow_target_get(struct sk_buff *request, u32 pid,
-				    struct netlink_ext_ack *extack);
+int fallow_target_find(struct fallow_target *t, u32 pid);
 
-/* Whether the current task, too, may look at @mm: a socket can change hands. */
-bool fallow_target_permitted(struct mm_struct *mm);
+/*
+ * The same on behalf of a netlink request: -EPERM, too, unless both the sender of
+ * @request and the opener of its socket have CAP_SYS_PTRACE over it.
+ */
+int fallow_target_get(struct fallow_target *t, struct sk_buff *request, u32 pid,
+		      struct netlink_ext_ack *extack);
+
+/* Whether the caller has CAP_SYS_PTRACE over it. */
+bool fallow_target_permitted(const struct fallow_target *t);
+
+void fallow_target_put(struct fallow_target *t);
 
 #endif

@@ -3,8 +3,6 @@
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
-#include <linux/page_idle.h>
-#include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 #include <linux/xarray.h>
 #include <net/netlink.h>
@@ -13,48 +11,12 @@
 #include "compat.h"
 #include "vma.h"
 
-/* A flag of a folio, or of an entry, as a fact. */
-#define FACT(flags, flag, fact) ((flags) & (flag) ? (fact) : 0)
-
-static unsigned int facts_of(const struct fallow_vma *f, const struct fallow_entry *e,
-			     struct folio *folio)
-{
-	/* Read once: the flags change under our eyes, but must not disagree. */
-	unsigned long flags = READ_ONCE(folio->flags);
-	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
-	unsigned int facts = f->vma_facts;
-
-	facts |= FACT(flags, BIT(PG_swapbacked), FALLOW_PAGE_SWAPBACKED) |
-		 FACT(flags, BIT(PG_dirty), FALLOW_PAGE_DIRTY) |
-		 FACT(flags, BIT(PG_writeback), FALLOW_PAGE_WRITEBACK) |
-		 FACT(flags, BIT(PG_referenced), FALLOW_PAGE_REFERENCED) |
-		 FACT(flags, BIT(PG_mlocked), FALLOW_PAGE_MLOCKED) |
-		 FACT(flags, BIT(PG_unevictable), FALLOW_PAGE_UNEVICTABLE) |
-		 FACT(e->flags, FALLOW_ENTRY_DIRTY, FALLOW_PAGE_DIRTY) |
-		 FACT(e->flags, FALLOW_ENTRY_YOUNG, FALLOW_PAGE_YOUNG) |
-		 FACT(e->flags, FALLOW_ENTRY_SOFT_DIRTY, FALLOW_PAGE_SOFT_DIRTY) |
-		 FACT(e->flags, FALLOW_ENTRY_HUGE, FALLOW_PAGE_HUGE);
-	if (folio_test_young(folio))
-		facts |= FALLOW_PAGE_REFERENCED;
-	if (mapping & PAGE_MAPPING_ANON) {
-		facts |= FALLOW_PAGE_ANON;
-		if ((mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_KSM)
-			facts |= FALLOW_PAGE_KSM;
-	} else if (!mapping) {
-		/* Without a mapping it is the kernel's own, as is the vDSO. */
-		facts |= FALLOW_PAGE_UNEVICTABLE;
-	}
-	if (folio_maybe_dma_pinned(folio))
-		facts |= FALLOW_PAGE_PINNED;
-	return facts;
-}
-
 static void flush_run(struct fallow_vma *f)
 {
 	if (!f->run)
 		return;
 	fallow_account(&f->counts, f->facts, f->run);
-	fallow_account_sharing(&f->counts, f->run, 1);
+	fallow_account_sharing(&f->counts, f->facts, f->run, 1);
 	f->run = 0;
 }
 
@@ -73,17 +35,20 @@ static void count_alone(struct fallow_vma *f, unsigned int facts, u64 size)
 static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 {
 	struct folio *folio = page_folio(e->page);
-	unsigned int facts = facts_of(f, e, folio);
+	unsigned int facts = fallow_facts(&f->facts_of, e);
 	unsigned long i;
 
 	if (!(e->flags & FALLOW_ENTRY_PRESENT)) {
 		/* What a migration entry leads to may not be asked how it is mapped. */
 		count_alone(f, facts, e->size);
-		if (FALLOW_MIGRATION_SHARED)
+		if (FALLOW_MIGRATION_SHARED) {
 			f->counts.shared += e->size;
+			if (facts & FALLOW_PAGE_DIRTY)
+				f->counts.shared_dirty += e->size;
+		}
 		return;
 	}
-	if (folio_ref_count(folio) == 1) {
+	if (fallow_mapped_once(e)) {
 		count_alone(f, facts, e->size);
 		return;
 	}
@@ -95,7 +60,7 @@ static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 			continue;
 		}
 		fallow_account(&f->counts, facts, PAGE_SIZE);
-		fallow_account_sharing(&f->counts, PAGE_SIZE, mapcount);
+		fallow_account_sharing(&f->counts, facts, PAGE_SIZE, mapcount);
 	}
 }
 
@@ -110,6 +75,10 @@ static void count_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 		count_page(f, e);
 	else if (e->flags & FALLOW_ENTRY_ZERO)
 		f->counts.zero += e->size;
+	else if (e->flags & FALLOW_ENTRY_DEVICE)
+		f->counts.device += e->size;
+	else if (e->flags & FALLOW_ENTRY_GUARD)
+		f->counts.guard += e->size;
 	else
 		f->counts.swap += e->size;
 }
@@ -145,23 +114,18 @@ static void count_hole(struct fallow_visitor *v, struct vm_area_struct *vma,
 		f->counts.swap += shmem_swapped(vma, start, end);
 }
 
-static bool is_shmem(const struct vm_area_struct *vma)
-{
-	return vma->vm_file && fallow_shmem_mapping(vma->vm_file->f_mapping);
-}
-
 /*
  * smap_gather_stats(): all swapped pages of a shared or read-only mapping of
  * shmem count, but of a private writable one only those that no entry hides.
  */
 static bool counts_whole_shmem(const struct vm_area_struct *vma)
 {
-	return is_shmem(vma) && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE));
+	return fallow_vma_is_shmem(vma) && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE));
 }
 
 void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
 {
-	bool shmem = is_shmem(vma) && !xa_empty(&vma->vm_file->f_mapping->i_pages);
+	bool shmem = fallow_vma_is_shmem(vma) && !xa_empty(&vma->vm_file->f_mapping->i_pages);
 	u64 looked = f->visitor.looked;
 
 	*f = (struct fallow_vma){
@@ -172,14 +136,12 @@ void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
 		.vm_flags = vma->vm_flags,
 		.pgoff = vma->vm_pgoff,
 		.file = vma->vm_file,
-		.vma_facts = FACT(vma->vm_flags, VM_LOCKED, FALLOW_PAGE_MLOCKED) |
-			     FACT(vma->vm_flags, VM_SOFTDIRTY, FALLOW_PAGE_SOFT_DIRTY) |
-			     (get_nr_swap_pages() > 0 ? FALLOW_PAGE_SWAP_SPACE : 0),
 		.holes_are_swap = shmem && !counts_whole_shmem(vma),
 	};
 	/* Holes are told only where they matter, for they cost steps. */
 	if (shmem)
 		f->visitor.hole = count_hole;
+	fallow_vma_facts(&f->facts_of, vma);
 }
 
 bool fallow_vma_same(const struct fallow_vma *f, const struct vm_area_struct *vma)
@@ -233,7 +195,7 @@ static u32 flags_of(struct vm_area_struct *vma)
 			flags |= flag_map[i].flag;
 	if (userfaultfd_armed(vma))
 		flags |= FALLOW_VMA_UFFD;
-	if (is_shmem(vma))
+	if (fallow_vma_is_shmem(vma))
 		flags |= FALLOW_VMA_SHMEM;
 	return flags;
 }
@@ -312,6 +274,15 @@ static const struct {
 	COUNT(SWAPPABLE, swappable),
 	COUNT(NOSWAP, noswap),
 	COUNT(UNEVICTABLE, unevictable),
+	COUNT(NOSWAP_LIMIT, noswap_limit),
+	COUNT(MLOCKED, mlocked),
+	COUNT(SHARED_DIRTY, shared_dirty),
+	COUNT(PSS_DIRTY, pss_dirty),
+	COUNT(SWAP_CACHED, swap_cached),
+	COUNT(LARGE, large),
+	COUNT(CONT, cont),
+	COUNT(DEVICE, device),
+	COUNT(GUARD, guard),
 #undef COUNT
 };
 
@@ -358,5 +329,11 @@ u64 fallow_vma_caps(void)
 		caps |= FALLOW_CAP_ANON_NAME;
 	if (IS_ENABLED(CONFIG_PAGE_IDLE_FLAG))
 		caps |= FALLOW_CAP_IDLE_FLAG;
+	if (FALLOW_HAVE_GUARD)
+		caps |= FALLOW_CAP_GUARD;
+	if (IS_ENABLED(CONFIG_MEMCG))
+		caps |= FALLOW_CAP_SWAP_LIMIT;
+	if (IS_ENABLED(CONFIG_ARM64))
+		caps |= FALLOW_CAP_CONT;
 	return caps;
 }

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/skbuff.h>
 
+#include "facts.h"
 #include "page.h"
 #include "walk.h"
 
@@ -22,7 +23,7 @@ struct fallow_vma {
 	/* Neighbours are much alike: those with equal facts are counted at once. */
 	unsigned int facts;		/* of the pages in @run */
 	u64 run;			/* bytes, mapped once each, not yet in @counts */
-	unsigned int vma_facts;		/* that all pages of the VMA share */
+	struct fallow_vma_facts facts_of;
 	bool holes_are_swap;		/* smaps' rule for private writable shmem */
 };
 

@@ -7,12 +7,10 @@
  */
 #include <linux/hugetlb.h>
 #include <linux/irqflags.h>
-#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "compat.h"
 #include "walk.h"
@@ -42,61 +40,72 @@ static struct page *normal_page(struct vm_area_struct *vma, unsigned long addr, 
 {
 	unsigned long pfn = pte_pfn(pte);
 
-	if (pte_special(pte)) {
-		if (vma->vm_ops && vma->vm_ops->find_special_page)
-			return vma->vm_ops->find_special_page(vma, addr);
+	if (pte_special(pte))
+		return fallow_special_page(vma, addr);
+	/* Where entries cannot be marked as special, the VMA is, or the frame. */
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL) &&
+	    ((vma->vm_flags & VM_PFNMAP) || is_zero_pfn(pfn)))
 		return NULL;
-	}
 	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
 }
 
-static struct page *page_of_swap_entry(swp_entry_t entry, struct fallow_entry *e)
+static void tell_leaf(struct fallow_entry *e, const struct fallow_leaf *leaf)
 {
-	if (!non_swap_entry(entry)) {
-		e->flags |= FALLOW_ENTRY_SWAP;
-		return NULL;
-	}
-	if (!is_pfn_swap_entry(entry))
-		return NULL;
+	e->page = leaf->page;
 	/* smaps takes device-private memory for present. */
-	if (is_device_private_entry(entry))
-		e->flags |= FALLOW_ENTRY_PRESENT;
-	return pfn_swap_entry_to_page(entry);
+	e->flags |= (leaf->swap ? FALLOW_ENTRY_SWAP : 0) |
+		    (leaf->guard ? FALLOW_ENTRY_GUARD : 0) |
+		    (leaf->device ? FALLOW_ENTRY_PRESENT : 0);
 }
 
+#ifdef CONFIG_ARM64
+#define is_cont(pte) pte_cont(pte)
+#else
+#define is_cont(pte) false
+#endif
+
+/* Entries that stand for nothing: markers of userfaultfd, poison. */
+#define FALLOW_ENTRY_TOLD \
+	(FALLOW_ENTRY_ZERO | FALLOW_ENTRY_SWAP | FALLOW_ENTRY_DEVICE | FALLOW_ENTRY_GUARD)
+
 static void tell_pte(struct fallow_visitor *v, struct vm_area_struct *vma, unsigned long addr,
-		     pte_t pte)
+		     pte_t *ptep, pte_t pte)
 {
-	struct fallow_entry e = { .addr = addr, .size = PAGE_SIZE };
+	struct fallow_entry e = { .addr = addr, .size = PAGE_SIZE, .pte = ptep };
 
 	if (pte_present(pte)) {
 		e.page = normal_page(vma, addr, pte);
 		e.flags = FALLOW_ENTRY_PRESENT | (pte_young(pte) ? FALLOW_ENTRY_YOUNG : 0) |
 			  (pte_dirty(pte) ? FALLOW_ENTRY_DIRTY : 0) |
-			  (pte_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
-		if (!e.page && is_zero_pfn(pte_pfn(pte)))
-			e.flags |= FALLOW_ENTRY_ZERO;
+			  (pte_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0) |
+			  (is_cont(pte) ? FALLOW_ENTRY_CONT : 0);
+		if (!e.page)
+			e.flags |= is_zero_pfn(pte_pfn(pte)) ? FALLOW_ENTRY_ZERO :
+							       FALLOW_ENTRY_DEVICE;
 	} else {
-		e.page = page_of_swap_entry(pte_to_swp_entry(pte), &e);
+		struct fallow_leaf leaf = fallow_pte_leaf(pte);
+
+		tell_leaf(&e, &leaf);
 		if (pte_swp_soft_dirty(pte))
 			e.flags |= FALLOW_ENTRY_SOFT_DIRTY;
 	}
-	if (e.page || (e.flags & (FALLOW_ENTRY_ZERO | FALLOW_ENTRY_SWAP)))
+	if (e.page || (e.flags & FALLOW_ENTRY_TOLD))
 		v->entry(v, vma, &e);
 }
 
-/* [addr, end) within one table; false if the table went away meanwhile. */
-static bool walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
+/* [addr, end) within one table; where it stopped: @addr if the table went away. */
+static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
 		      pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	unsigned long hole = addr;
 	spinlock_t *ptl = pte_lockptr(vma->vm_mm, pmdp);
 	pte_t *pte;
 
+	end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
 	spin_lock(ptl);
 	if (!pmd_same(pmd, READ_ONCE(*pmdp))) {
 		spin_unlock(ptl);
-		return false;
+		return addr;
 	}
 	pte = pte_offset_kernel(pmdp, addr);
 	for (; addr < end; pte++, addr += PAGE_SIZE) {
@@ -107,54 +116,49 @@ static bool walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_
 			continue;
 		tell_hole(v, vma, hole, addr);
 		hole = addr + PAGE_SIZE;
-		tell_pte(v, vma, addr, entry);
+		tell_pte(v, vma, addr, pte, entry);
 	}
 	tell_hole(v, vma, hole, end);
 	spin_unlock(ptl);
-	return true;
+	return end;
 }
 
 /*
  * A huge page maps what is between @addr and @end. In anonymous memory, what is
  * not an anonymous page is the huge zero page, whose address is not exported.
  */
-static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t pmd,
-			  unsigned long addr, unsigned long end)
+static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
+			  pmd_t pmd, unsigned long addr, unsigned long end)
 {
-	struct fallow_entry e = { .addr = addr, .size = end - addr,
+	unsigned long skip = (addr & ~PMD_MASK) >> PAGE_SHIFT;
+	struct fallow_entry e = { .addr = addr, .size = end - addr, .pmd = pmdp,
 				  .flags = FALLOW_ENTRY_HUGE };
 
 	if (pmd_present(pmd)) {
-		if (!pfn_valid(pmd_pfn(pmd)) || (vma->vm_flags & VM_PFNMAP))
-			return;
-		e.page = pmd_page(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
-		/* Device memory, as vm_normal_page_pmd() has it. */
-		if (is_zone_device_page(e.page))
-			return;
 		e.flags |= FALLOW_ENTRY_PRESENT | (pmd_young(pmd) ? FALLOW_ENTRY_YOUNG : 0) |
 			   (pmd_dirty(pmd) ? FALLOW_ENTRY_DIRTY : 0) |
 			   (pmd_soft_dirty(pmd) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
-		if (vma_is_anonymous(vma) && !PageAnon(e.page)) {
-			e.page = NULL;
+		if (fallow_pmd_special(pmd) || !pfn_valid(pmd_pfn(pmd)) ||
+		    (vma->vm_flags & VM_PFNMAP))
+			e.flags |= FALLOW_ENTRY_DEVICE;
+		else if (vma_is_anonymous(vma) && !PageAnon(pmd_page(pmd)))
 			e.flags |= FALLOW_ENTRY_ZERO;
-		}
-	} else if (is_swap_pmd(pmd) && thp_migration_supported()) {
-		e.page = page_of_swap_entry(pmd_to_swp_entry(pmd), &e);
+		else
+			e.page = pmd_page(pmd) + skip;
+	} else {
+		struct fallow_leaf leaf = fallow_pmd_leaf(pmd);
+
+		tell_leaf(&e, &leaf);
 		if (e.page)
-			e.page += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+			e.page += skip;
 	}
-	if (e.page || (e.flags & FALLOW_ENTRY_ZERO))
+	if (e.page || (e.flags & FALLOW_ENTRY_TOLD))
 		v->entry(v, vma, &e);
 }
 
-static bool is_huge(pmd_t pmd)
-{
-	return is_swap_pmd(pmd) || pmd_leaf(pmd);
-}
-
-/* False: look again, the PMD changed. */
-static bool walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
-		     unsigned long addr, unsigned long end)
+/* Where it stopped; @addr: look again, the PMD changed. */
+static unsigned long walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma,
+			      pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
 	pmd_t pmd = READ_ONCE(*pmdp);
 	spinlock_t *ptl;
@@ -162,22 +166,23 @@ static bool walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t
 	barrier();
 	if (pmd_none(pmd)) {
 		tell_hole(v, vma, addr, end);
-		return true;
+		return end;
 	}
-	if (is_huge(pmd)) {
+	if (fallow_pmd_is_leaf(pmd)) {
 		ptl = pmd_lock(vma->vm_mm, pmdp);
 		if (!pmd_same(pmd, READ_ONCE(*pmdp))) {
 			spin_unlock(ptl);
-			return false;
+			return addr;
 		}
 		v->looked++;
-		tell_huge_pmd(v, vma, pmd, addr, end);
+		end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
+		tell_huge_pmd(v, vma, pmdp, pmd, addr, end);
 		spin_unlock(ptl);
-		return true;
+		return end;
 	}
 	/* Neither huge nor a table: pmd_none_or_clear_bad() would clear it. */
 	if (pmd_bad(pmd))
-		return true;
+		return end;
 	return walk_ptes(v, vma, pmdp, pmd, addr, end);
 }
 
@@ -202,7 +207,7 @@ static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struc
 	unsigned long flags, next;
 	pud_t pud;
 
-	end = min(end, pud_addr_end(addr, end));
+	end = min(pud_addr_end(addr, end), addr + FALLOW_STEP_ENTRIES * PMD_SIZE);
 	local_irq_save(flags);
 	pud = READ_ONCE(*pudp);
 	if (pud_present(pud) && pud_leaf(pud)) {
@@ -223,21 +228,22 @@ static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struc
 
 #define PMD_RETRIES 8
 
-static void walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
-			       pmd_t *pmdp, unsigned long addr, unsigned long end)
+static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
+					pmd_t *pmdp, unsigned long addr, unsigned long end)
 {
 	int i;
 
-	/* Under a storm of collapses and splits, a PMD is passed over. */
 	for (i = 0; i < PMD_RETRIES; i++) {
-		bool done;
+		unsigned long stopped;
 
 		rcu_read_lock();
-		done = walk_pmd(v, vma, pmdp, addr, end);
+		stopped = walk_pmd(v, vma, pmdp, addr, end);
 		rcu_read_unlock();
-		if (done)
-			break;
+		if (stopped != addr)
+			return stopped;
 	}
+	/* Under a storm of collapses and splits, a PMD is passed over. */
+	return end;
 }
 
 /* Empty PMDs up to the first that is not; all of them are in one table. */
@@ -265,8 +271,24 @@ static unsigned long walk_pmds(struct fallow_visitor *v, struct vm_area_struct *
 	if (next > addr)
 		return next;
 	next = pmd_addr_end(addr, end);
-	walk_pmd_patiently(v, vma, pmdp, addr, next);
-	return next;
+	if (v->table && !v->table(v, vma, addr)) {
+		tell_hole(v, vma, addr, next);
+		return next;
+	}
+	return walk_pmd_patiently(v, vma, pmdp, addr, next);
+}
+
+/* A PUD that maps memory itself maps a device's: not in RSS. */
+static unsigned long tell_huge_pud(struct fallow_visitor *v, struct vm_area_struct *vma,
+				   unsigned long addr, unsigned long end)
+{
+	struct fallow_entry e = { .addr = addr, .size = pud_addr_end(addr, end) - addr,
+				  .flags = FALLOW_ENTRY_HUGE | FALLOW_ENTRY_PRESENT |
+					   FALLOW_ENTRY_DEVICE };
+
+	v->looked++;
+	v->entry(v, vma, &e);
+	return addr + e.size;
 }
 
 unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *vma,
@@ -284,8 +306,47 @@ unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *
 	pud = pud_offset(p4d, addr);
 	if (is_vm_hugetlb_page(vma))
 		return walk_hugetlb(v, vma, pud, addr, end);
-	/* A PUD that maps memory itself maps a device's: not in RSS. */
-	if (pud_none(*pud) || pud_leaf(*pud) || pud_bad(*pud))
+	if (pud_none(*pud))
 		return skip_hole(v, vma, addr, pud_addr_end(addr, end));
+	if (pud_leaf(*pud))
+		return tell_huge_pud(v, vma, addr, end);
+	if (pud_bad(*pud))
+		return pud_addr_end(addr, end);
 	return walk_pmds(v, vma, pud, addr, end);
 }
+
+#ifdef CONFIG_X86
+/*
+ * ptep_test_and_clear_young() and its like are out of line, and not exported: what
+ * they do is this.
+ */
+static unsigned long *word_of(const struct fallow_entry *entry)
+{
+	return entry->pte ? (unsigned long *)&entry->pte->pte : (unsigned long *)entry->pmd;
+}
+
+bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
+{
+	return (entry->flags & FALLOW_ENTRY_YOUNG) &&
+	       test_and_clear_bit(_PAGE_BIT_ACCESSED, word_of(entry));
+}
+
+void fallow_entry_set_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
+{
+	set_bit(_PAGE_BIT_ACCESSED, word_of(entry));
+}
+#else
+bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
+{
+	if (!(entry->flags & FALLOW_ENTRY_YOUNG))
+		return false;
+	if (entry->pte)
+		return ptep_test_and_clear_young(vma, entry->addr, entry->pte);
+	return pmdp_test_and_clear_young(vma, entry->addr, entry->pmd);
+}
+
+void fallow_entry_set_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
+{
+	folio_set_young(page_folio(entry->page));
+}
+#endif

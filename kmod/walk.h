@@ -16,6 +16,8 @@ struct fallow_entry {
 	unsigned long addr;
 	unsigned long size;	/* bytes that it maps */
 	unsigned int flags;	/* FALLOW_ENTRY_* */
+	pte_t *pte;		/* the entry itself: one of the two, but for hugetlb */
+	pmd_t *pmd;
 };
 
 #define FALLOW_ENTRY_HUGE	BIT(0)	/* a PMD or PUD maps it */
@@ -25,12 +27,21 @@ struct fallow_entry {
 #define FALLOW_ENTRY_SOFT_DIRTY	BIT(4)
 #define FALLOW_ENTRY_ZERO	BIT(5)	/* the zero page, or the huge zero page */
 #define FALLOW_ENTRY_SWAP	BIT(6)	/* a swap entry */
+#define FALLOW_ENTRY_DEVICE	BIT(7)	/* device memory, or a raw frame */
+#define FALLOW_ENTRY_GUARD	BIT(8)	/* a guard entry */
+#define FALLOW_ENTRY_CONT	BIT(9)	/* one of contiguous entries */
 
 /*
  * Called with the mmap lock held for reading, and entry() mostly under a
  * page-table spinlock too: neither may sleep.
  */
 struct fallow_visitor {
+	/*
+	 * Something may be mapped in the PMD's worth around @addr; this one may
+	 * sleep. False: pass over it, and tell it as a hole. May be NULL.
+	 */
+	bool (*table)(struct fallow_visitor *v, struct vm_area_struct *vma,
+		      unsigned long addr);
 	/* @entry is valid during the call only. */
 	void (*entry)(struct fallow_visitor *v, struct vm_area_struct *vma,
 		      const struct fallow_entry *entry);
@@ -43,12 +54,21 @@ struct fallow_visitor {
 /* The most that one step covers where @v->hole has work to do. */
 #define FALLOW_HOLE_STEP (32UL << 20)
 
+/* The most entries of a page table that one step looks at. */
+#define FALLOW_STEP_ENTRIES 512
+
 /*
- * Walks from @addr to the end of one PMD's worth, of a hole, or to @end if that
- * comes first. Returns where it stopped. The caller holds the mmap lock of
- * @vma's mm, and looks at its clock between steps.
+ * Walks from @addr over FALLOW_STEP_ENTRIES entries, as many pages of a huge page, a
+ * hole, or to @end if that comes first. Returns where it stopped. The caller holds the mmap
+ * lock of @vma's mm, and looks at its clock between steps.
  */
 unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *vma,
 			       unsigned long addr, unsigned long end);
+
+/* Clears the accessed bit of an entry, during the visit; whether it was set. */
+bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry);
+
+/* Sets it; where the architecture keeps that to itself, the folio's PG_young. */
+void fallow_entry_set_young(struct vm_area_struct *vma, const struct fallow_entry *entry);
 
 #endif

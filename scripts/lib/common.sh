@@ -54,6 +54,14 @@ need_packages() {
 	}
 }
 
+# The mirror that this system uses.
+find_mirror() {
+	{ grep -h -o -E 'https?://[^ ]+/debian/? ' /etc/apt/sources.list \
+		/etc/apt/sources.list.d/*.list 2>/dev/null | tr -d ' '
+	sed -n 's/^URIs: *\([^ ]*\/debian\/\?\)$/\1/p' \
+		/etc/apt/sources.list.d/*.sources 2>/dev/null; } | head -n 1
+}
+
 # The packages that building the tool takes.
 build_packages=(gcc make pkg-config libc6-dev libnl-3-dev libnl-genl-3-dev libjansson-dev
 	libncurses-dev)
