@@ -11,12 +11,12 @@ REQUEST, ACK, DUMP = 1, 4, 0x300
 DUMP_INTR = 0x10
 ERROR, DONE = 2, 3
 HERE = os.path.dirname(os.path.abspath(__file__))
+HEADER = os.path.join(HERE, "../../kmod/include/uapi/linux/fallow.h")
 
 
 def enum(prefix):
     """Numbers of an enum in the module's header, by name without the prefix."""
-    with open(os.path.join(HERE, "../../kmod/include/uapi/linux/fallow.h"),
-              encoding="utf-8") as f:
+    with open(HEADER, encoding="utf-8") as f:
         text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
     for body in re.findall(r"enum \w+ \{(.*?)\}", text, flags=re.S):
         names = [n.split("=")[0].strip() for n in body.split(",")]
@@ -26,8 +26,21 @@ def enum(prefix):
     raise KeyError(prefix)
 
 
-CMD, REQ, INFO, VMA = map(enum, ("FALLOW_CMD_", "FALLOW_A_REQ_", "FALLOW_A_INFO_",
-                                 "FALLOW_A_VMA_"))
+def constants():
+    """The header's plain constants, by name."""
+    with open(HEADER, encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    out = {}
+    for name, value in re.findall(r"^#define\s+FALLOW_(\w+)\s+(.+)$", text, flags=re.M):
+        number = re.fullmatch(r"\(?(\d+)(?:U|ULL)?(?: << (\d+)\))?", value.strip())
+        if number:
+            out[name] = int(number[1]) << int(number[2] or 0)
+    return out
+
+
+CMD, REQ, INFO, VMA, PAGES = map(enum, ("FALLOW_CMD_", "FALLOW_A_REQ_", "FALLOW_A_INFO_",
+                                        "FALLOW_A_VMA_", "FALLOW_A_PAGES_"))
+C = constants()
 
 
 class Refused(Exception):
@@ -109,11 +122,43 @@ class Client:
     def info(self, payload=b""):
         return self.call(self.family, CMD["GET_INFO"], payload, ACK)[0]
 
-    def start_dump(self, payload):
+    def start_dump(self, payload, cmd="GET_VMA"):
         self.interrupted = False
-        self.send(self.family, CMD["GET_VMA"], payload, DUMP)
+        self.send(self.family, CMD[cmd], payload, DUMP)
 
     def vmas(self, pid, *more):
         self.start_dump(u32(REQ["PID"], pid) + b"".join(more))
         return [tuple(struct.unpack("Q", m[VMA[k]])[0] for k in ("START", "END"))
                 for m in self.messages()]
+
+    def vma_counts(self, pid, *more):
+        """The counts of each VMA as a dictionary, those of nothing being 0."""
+        self.start_dump(u32(REQ["PID"], pid) + b"".join(more))
+        return [{name: struct.unpack("Q", m[a])[0] if len(m.get(a, b"")) == 8 else 0
+                 for name, a in VMA.items()} for m in self.messages()]
+
+    def pages(self, pid, ranges=None, mask=None, flags=None):
+        """Extents (start, pages, state); self.harvests and self.age_flags are set."""
+        self.harvests = self.age_flags = None
+        payload = u32(REQ["PID"], pid)
+        if ranges is not None:
+            payload += attr(REQ["RANGES"], b"".join(struct.pack("QQ", *r) for r in ranges))
+        if mask is not None:
+            payload += u32(REQ["STATE_MASK"], mask)
+        if flags is not None:
+            payload += u32(REQ["FLAGS"], flags)
+        self.start_dump(payload, "GET_PAGES")
+        out = []
+        for m in self.messages():
+            if PAGES["HARVESTS"] in m:
+                self.harvests = struct.unpack("Q", m[PAGES["HARVESTS"]])[0]
+                self.age_flags = struct.unpack("I", m[PAGES["AGE_FLAGS"]])[0]
+            out += struct.iter_unpack("QII", m[PAGES["EXTENTS"]])
+        return out
+
+    def age_start(self, pid, interval_ms):
+        self.call(self.family, CMD["AGE_START"],
+                  u32(REQ["PID"], pid) + u32(REQ["INTERVAL_MS"], interval_ms), ACK)
+
+    def age_stop(self, pid):
+        self.call(self.family, CMD["AGE_STOP"], u32(REQ["PID"], pid), ACK)

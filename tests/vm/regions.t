@@ -30,7 +30,7 @@ FIELDS = [
     ("ksm_bytes", ["KSM"], 0),
     ("hugetlb_bytes", ["Shared_Hugetlb", "Private_Hugetlb"], 0),
 ]
-SHARED_WITH_TOOL = re.compile(r"/(libc|ld-linux|libm)[-.]|^\[vdso\]$")
+SHARED_WITH_TOOL = re.compile(r"/(libc|ld|ld-linux.*|libm|libpthread|libdl)[-.]|^\[vdso\]$")
 
 
 def compare(regions, smaps, later, source):
