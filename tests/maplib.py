@@ -12,9 +12,11 @@ HEADER = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
 
 
 class Maps:
-    def __init__(self, modes):
-        self.process = subprocess.Popen([os.path.join(BIN, "maps"), *modes], cwd="/tmp",
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, modes, cwd="/tmp", before=None):
+        """@before is called in the new process before it becomes the workload."""
+        self.process = subprocess.Popen([os.path.join(BIN, "maps"), *modes], cwd=cwd,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        preexec_fn=before)
         self.pid = self.process.pid
         self.process.stdout.readline()
 

@@ -108,9 +108,10 @@ def check_schedule():
     hot = [ages(c, t, n) for n in ("hot", "hothuge")]
     tap.ok(all(set(h) == {1} for h in hot), "what is touched all the time is never idle",
            [set(h) for h in hot])
+    # Without the tracker, whose flushes would help them.
+    c.age_stop(t.pid)
     compare_clear_refs(t)
     compare_damon(t)
-    c.age_stop(t.pid)
     t.end()
 
 
@@ -278,7 +279,7 @@ def check_young_restored():
     during = referenced(t, "never")
     c.age_stop(t.pid)
     after = referenced(t, "never")
-    tap.ok(during < after == t.regions["never"][1],
+    tap.ok(during < t.regions["never"][1] <= after,
            "accessed bits that were taken are put back", (during, after))
     t.end()
 

@@ -4,20 +4,31 @@
  * "ready", and sleeps until its input ends. Usage: maps MODE…
  */
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE	4096ul
+#define PAGE	((unsigned long)getpagesize())
 #define MIB	(1ul << 20)
 #define HUGE	(2 * MIB)
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447 /* Linux 5.14 */
 #endif
 
 static void fail(const char *what)
@@ -65,15 +76,15 @@ static void look(const char *p, size_t size, size_t step)
 
 static int temp_file(size_t size)
 {
-	char name[] = "maps-XXXXXX", block[PAGE];
+	char name[] = "maps-XXXXXX", block[65536];
 	int fd = mkstemp(name);
 
 	if (fd < 0)
 		fail("mkstemp");
 	unlink(name);
 	memset(block, 7, sizeof(block));
-	for (size_t i = 0; i < size; i += PAGE)
-		if (write(fd, block, PAGE) != (ssize_t)PAGE)
+	for (size_t i = 0; i < size; i += sizeof(block))
+		if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block))
 			fail("write");
 	return fd;
 }
@@ -270,6 +281,98 @@ static void do_ksm(void)
 	madvise(p, 4 * MIB, MADV_MERGEABLE);
 }
 
+/* Registered buffers are pinned for as long as the ring lives: FOLL_LONGTERM. */
+static void pin(char *p, size_t size)
+{
+	struct io_uring_params params = { 0 };
+	struct iovec iov = { p, size };
+	int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
+
+	if (ring < 0 || syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1))
+		fail("io_uring");
+}
+
+static void do_pin(void)
+{
+	char *p = map_anon(8 * MIB), *huge = map_huge(2 * HUGE);
+
+	madvise(p, 8 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 8 * MIB, 1);
+	pin(p, 4 * MIB);
+	madvise(huge, 2 * HUGE, MADV_HUGEPAGE);
+	touch(huge, 2 * HUGE, 1);
+	/* One page of a huge one. */
+	pin(huge + 16 * PAGE, PAGE);
+}
+
+/* Memory that is hidden even from the kernel; where there is none, nothing is mapped. */
+static void do_secret(void)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+
+	if (fd < 0)
+		return;
+	if (ftruncate(fd, 2 * (off_t)MIB))
+		fail("memfd_secret");
+	touch(map(2 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd), 2 * MIB, 1);
+}
+
+static void do_guard(void)
+{
+	char *p = map_anon(2 * MIB);
+
+	madvise(p, 2 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 2 * MIB, 1);
+	/* An error where the kernel has none. */
+	madvise(p + MIB, MIB / 2, MADV_GUARD_INSTALL);
+}
+
+static void do_shmlock(void)
+{
+	int id = shmget(IPC_PRIVATE, 4 * MIB, IPC_CREAT | 0600);
+	char *p = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+
+	if (p == (char *)-1)
+		fail("shmat");
+	touch(p, 4 * MIB, 1);
+	shmctl(id, SHM_LOCK, NULL);
+	shmctl(id, IPC_RMID, NULL);
+}
+
+/* A file in the working directory, read, and in part written and not synced. */
+static void do_clean(void)
+{
+	int fd = temp_file(8 * MIB);
+
+	fsync(fd);
+	look(map(8 * MIB, PROT_READ, MAP_SHARED, fd), 8 * MIB, 1);
+}
+
+static void do_dirty(void)
+{
+	int fd = temp_file(8 * MIB);
+
+	fsync(fd);
+	touch(map(8 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd), 8 * MIB, 1);
+}
+
+/* Huge pages of which one small page in eight is written to. */
+static void do_bloat(void)
+{
+	char *p = map_huge(8 * MIB);
+
+	madvise(p, 8 * MIB, MADV_HUGEPAGE);
+	for (size_t i = 0; i < 8 * MIB; i += 8 * PAGE)
+		p[i + 1] = 1;
+}
+
+static void do_small_file(void)
+{
+	int fd = temp_file(4 * MIB);
+
+	touch(map(4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd), 4 * MIB, 1);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -279,6 +382,9 @@ static const struct {
 	{ "lazyfree", do_lazyfree }, { "zero", do_zero }, { "fork", do_fork },
 	{ "many", do_many },   { "sparse", do_sparse }, { "hugetlb", do_hugetlb },
 	{ "ksm", do_ksm },     { "big-pages", do_big_pages }, { "big-thp", do_big_thp },
+	{ "pin", do_pin },     { "secret", do_secret },	{ "guard", do_guard },
+	{ "shmlock", do_shmlock }, { "clean", do_clean }, { "dirty", do_dirty },
+	{ "bloat", do_bloat }, { "file-here", do_small_file },
 };
 
 static void run_mode(const char *name)
