@@ -3,10 +3,11 @@
  * Harvesting accessed bits, at the interval that was asked for.
  *
  * Reclaim lives on the same bits. What is taken from it here is kept, a bit a page,
- * and given when it asks: whoever clears accessed bits (folio_referenced(), MGLRU,
- * page_idle, DAMON) asks the MMU notifiers of the address space too, as for a
- * secondary MMU (ptep_clear_flush_young_notify()). A tracker is such a notifier. What
- * nobody asked for is put back into the page table when tracking ends.
+ * and given when it asks: before folio_referenced() has a page reclaimed, it asks the
+ * MMU notifiers of the address space too, as for a secondary MMU
+ * (ptep_clear_flush_young_notify()). A tracker is such a notifier. What nobody asked
+ * for is put back into the page table when tracking ends. page_idle and DAMON learn
+ * of an access as from folio_referenced(): their PG_idle is cleared.
  */
 #include <linux/jiffies.h>
 #include <linux/kref.h>
@@ -70,8 +71,17 @@ static bool has_secondary_mmu(struct fallow_tracker *t)
 	       READ_ONCE(t->notifier.hlist.pprev) != t->alone;
 }
 
+/*
+ * What page_idle and DAMON left of an access that they saw first: PG_young, as what is
+ * taken here is left in AGE_TAKEN. Reclaim leaves nothing: what it saw first is missed.
+ */
+static bool was_young_for_others(struct folio *folio)
+{
+	return folio_test_young(folio) && folio_test_clear_young(folio);
+}
+
 /* Where pages share an accessed bit, who comes first clears it for all of them. */
-static bool was_young(struct fallow_tracker *t, struct vm_area_struct *vma,
+static bool clear_young(struct fallow_tracker *t, struct vm_area_struct *vma,
 		      const struct fallow_entry *e)
 {
 #ifdef CONFIG_ARM64
@@ -116,9 +126,12 @@ static void harvest_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 		memset(ages, *fallow_age_map_at(&t->map, e->addr & PMD_MASK), pages);
 		return;
 	}
-	young = was_young(t, vma, e);
+	young = clear_young(t, vma, e);
 	if (young)
 		t->cleared = true;
+	young |= was_young_for_others(page_folio(e->page));
+	if (young && folio_test_idle(page_folio(e->page)))
+		folio_clear_idle(page_folio(e->page));
 	for (i = 0; i < pages; i++)
 		ages[i] = next_age(ages[i], young, t->harvests);
 }
@@ -242,10 +255,12 @@ static void work_fn(struct work_struct *work)
 }
 
 /*
- * The callbacks come with the lock of the page's table held. They are how what was
- * taken gets to those who ask.
+ * How what was taken gets to reclaim, which holds the lock of the page's table. The
+ * other callbacks, clear_young() and test_young(), are not for us: they are what
+ * page_idle and DAMON take for an access at that moment.
  */
-static bool taken_in(struct mmu_notifier *n, unsigned long start, unsigned long end, bool clear)
+static fallow_young_t on_clear_flush_young(struct mmu_notifier *n, struct mm_struct *mm,
+					   unsigned long start, unsigned long end)
 {
 	struct fallow_tracker *t = container_of(n, struct fallow_tracker, notifier);
 	bool taken = false;
@@ -258,27 +273,11 @@ static bool taken_in(struct mmu_notifier *n, unsigned long start, unsigned long 
 			start = (start | ~PMD_MASK) & PAGE_MASK;
 			continue;
 		}
-		if (!(*age & AGE_TAKEN))
-			continue;
-		taken = true;
-		if (clear)
-			*age &= ~AGE_TAKEN;
+		taken |= *age & AGE_TAKEN;
+		*age &= ~AGE_TAKEN;
 	}
 	rcu_read_unlock();
 	return taken;
-}
-
-static fallow_young_t on_clear_young(struct mmu_notifier *n, struct mm_struct *mm,
-				     unsigned long start, unsigned long end)
-{
-	return taken_in(n, start, end, true);
-}
-
-static fallow_young_t on_test_young(struct mmu_notifier *n, struct mm_struct *mm,
-				    unsigned long addr)
-{
-	addr &= PAGE_MASK;
-	return taken_in(n, addr, addr + PAGE_SIZE, false);
 }
 
 /*
@@ -295,9 +294,7 @@ static int on_invalidate(struct mmu_notifier *n, const struct mmu_notifier_range
 }
 
 static const struct mmu_notifier_ops notifier_ops = {
-	.clear_flush_young = on_clear_young,
-	.clear_young = on_clear_young,
-	.test_young = on_test_young,
+	.clear_flush_young = on_clear_flush_young,
 	.invalidate_range_start = on_invalidate,
 };
 

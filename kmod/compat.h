@@ -116,6 +116,26 @@ static inline bool folio_test_young(struct folio *folio)
 	return page_is_young(&folio->page);
 }
 
+static inline bool folio_test_clear_young(struct folio *folio)
+{
+	return test_and_clear_page_young(&folio->page);
+}
+
+static inline bool folio_test_idle(struct folio *folio)
+{
+	return page_is_idle(&folio->page);
+}
+
+static inline void folio_clear_idle(struct folio *folio)
+{
+	clear_page_idle(&folio->page);
+}
+
+static inline void folio_set_young(struct folio *folio)
+{
+	set_page_young(&folio->page);
+}
+
 static inline bool folio_maybe_dma_pinned(struct folio *folio)
 {
 	return page_maybe_dma_pinned(&folio->page);

@@ -140,6 +140,9 @@ def compare_damon(t):
     if not os.path.exists(base):
         print("# DAMON: not in this kernel")
         return
+    # Newer kernels run one of their own, and only one may run.
+    if os.path.exists("/sys/module/damon_stat/parameters/enabled"):
+        write("/sys/module/damon_stat/parameters/enabled", "N")
     write(f"{base}/nr_kdamonds", 1)
     write(f"{base}/0/contexts/nr_contexts", 1)
     ctx = f"{base}/0/contexts/0"
@@ -272,8 +275,9 @@ def check_cap(t):
 def check_young_restored():
     """What was harvested is there again for reclaim when tracking ends."""
     t, c = Target(), Client()
-    for name in t.regions:
-        t.tell(f"touch {name}")
+    # Clears what the flags of pages say, too.
+    write(f"/proc/{t.pid}/clear_refs", "1")
+    t.tell("touch never")
     c.age_start(t.pid, 100)
     wait_harvest(c, t, 3)
     during = referenced(t, "never")

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What reclaim takes of a process with a hot and a cold part, with a tracker running
+and without, by the classic lists and by MGLRU. In a guest with the module loaded and
+swap, as root."""
+import os
+import subprocess
+import sys
+import time
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..")]
+from genl import Client
+from heaplib import BIN
+from tap import Tap
+
+tap = Tap()
+ROOT = "/sys/fs/cgroup"
+GROUP = ROOT + "/fallow-evict"
+MGLRU = "/sys/kernel/mm/lru_gen/enabled"
+MIB = 1 << 20
+HOT, COLD, STEPS = 24, 72, 14
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(str(text))
+
+
+def faults(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        return int(f.read().rsplit(")", 1)[1].split()[9])
+
+
+def squeeze():
+    """4 MiB are to go."""
+    if os.path.exists(GROUP + "/memory.reclaim"):
+        try:
+            write(GROUP + "/memory.reclaim", 4 * MIB)
+        except OSError:
+            pass
+        return
+    with open(GROUP + "/memory.current", encoding="ascii") as f:
+        now = int(f.read())
+    write(GROUP + "/memory.high", now - 4 * MIB)
+    write(GROUP + "/memory.high", "max")
+
+
+def share_of_hot(tracked):
+    """How often pages of the hot part had to come back from swap, as a share of it."""
+    p = subprocess.Popen([os.path.join(BIN, "hotcold"), str(HOT), str(COLD), "300"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         preexec_fn=lambda: write(GROUP + "/cgroup.procs", os.getpid()))
+    p.stdout.readline()
+    c = Client()
+    if tracked:
+        # Three harvests for each time that the hot part is used.
+        c.age_start(p.pid, 100)
+    time.sleep(1)
+    before = faults(p.pid)
+    for _ in range(STEPS):
+        squeeze()
+        time.sleep(0.4)
+    time.sleep(1)
+    share = (faults(p.pid) - before) * os.sysconf("SC_PAGESIZE") / (HOT * MIB)
+    c.sock.close()
+    p.kill()
+    p.wait()
+    return share
+
+
+def check(name):
+    shares = {False: [], True: []}
+    for _ in range(3):
+        for tracked in (False, True):
+            shares[tracked].append(share_of_hot(tracked))
+    without, tracked = (sorted(shares[k])[1] for k in (False, True))
+    text = f"{without:.1%} of the hot part evicted without a tracker, {tracked:.1%} with one"
+    tap.ok(tracked <= without + 0.15, f"{name}: {text}", shares)
+
+
+def main():
+    write(ROOT + "/cgroup.subtree_control", "+memory")
+    os.makedirs(GROUP, exist_ok=True)
+    if os.path.exists(MGLRU):
+        write(MGLRU, "0")
+    check("classic lists")
+    if os.path.exists(MGLRU):
+        write(MGLRU, "7")
+        check("MGLRU")
+    else:
+        tap.skip("MGLRU", "not in this kernel")
+    tap.done()
+
+
+main()
