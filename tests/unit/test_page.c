@@ -89,16 +89,16 @@ static void test_sharing(void **state)
 	struct fallow_counts c = { 0 };
 
 	(void)state;
-	fallow_account_sharing(&c, PAGE, 1);
+	fallow_account_sharing(&c, 0, PAGE, 1);
 	assert_int_equal(c.pss, (uint64_t)PAGE << FALLOW_PSS_SHIFT);
 	assert_int_equal(c.shared, 0);
-	fallow_account_sharing(&c, PAGE, 3);
+	fallow_account_sharing(&c, 0, PAGE, 3);
 	assert_int_equal(c.shared, PAGE);
 	assert_int_equal(c.pss, ((uint64_t)PAGE << FALLOW_PSS_SHIFT) +
 					((uint64_t)PAGE << FALLOW_PSS_SHIFT) / 3);
 	/* A count that was read while the page was unmapped. */
-	fallow_account_sharing(&c, PAGE, 0);
-	fallow_account_sharing(&c, PAGE, -1);
+	fallow_account_sharing(&c, 0, PAGE, 0);
+	fallow_account_sharing(&c, 0, PAGE, -1);
 	assert_int_equal(c.shared, PAGE);
 }
 
