@@ -105,16 +105,12 @@ static u8 next_age(u8 old, bool young, u64 interval)
 	return (old & AGE_TAKEN) | (fallow_age_next((old & AGE_MASK) - 1, interval) + 1);
 }
 
-static void harvest_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
-			  const struct fallow_entry *e)
+static void harvest_entry(struct fallow_tracker *t, struct vm_area_struct *vma,
+			  const struct fallow_entry *e, u8 *ages)
 {
-	struct fallow_tracker *t = container_of(v, struct fallow_tracker, visitor);
 	unsigned long i, pages = e->size >> PAGE_SHIFT;
-	u8 *ages = fallow_age_map_at(&t->map, e->addr);
 	bool young;
 
-	if (!ages)
-		return;
 	if (!e->page || !(e->flags & FALLOW_ENTRY_PRESENT)) {
 		/* Under migration it is the same page; else there is none. */
 		if (!e->page)
@@ -134,6 +130,20 @@ static void harvest_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 		folio_clear_idle(page_folio(e->page));
 	for (i = 0; i < pages; i++)
 		ages[i] = next_age(ages[i], young, t->harvests);
+}
+
+static void harvest_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
+			    const struct fallow_entry *e, unsigned int n)
+{
+	struct fallow_tracker *t = container_of(v, struct fallow_tracker, visitor);
+	/* Neighbours are of one PMD. */
+	u8 *ages = fallow_age_map_at(&t->map, e->addr);
+	unsigned long first = e->addr;
+
+	if (!ages)
+		return;
+	for (; n; n--, e++)
+		harvest_entry(t, vma, e, ages + ((e->addr - first) >> PAGE_SHIFT));
 }
 
 static void harvest_hole(struct fallow_visitor *v, struct vm_area_struct *vma,
@@ -156,14 +166,20 @@ static bool harvest_table(struct fallow_visitor *v, struct vm_area_struct *vma,
 }
 
 /* Puts back what was taken and not asked for. */
-static void restore_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
-			  const struct fallow_entry *e)
+static void restore_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
+			    const struct fallow_entry *e, unsigned int n)
 {
 	struct fallow_tracker *t = container_of(v, struct fallow_tracker, visitor);
-	u8 *ages = fallow_age_map_at(&t->map, e->addr);
 
-	if (ages && (*ages & AGE_TAKEN) && e->page && (e->flags & FALLOW_ENTRY_PRESENT))
-		fallow_entry_set_young(vma, e);
+	const u8 *ages = fallow_age_map_at(&t->map, e->addr);
+	unsigned long first = e->addr;
+
+	if (!ages)
+		return;
+	for (; n; n--, e++)
+		if ((ages[(e->addr - first) >> PAGE_SHIFT] & AGE_TAKEN) && e->page &&
+		    (e->flags & FALLOW_ENTRY_PRESENT))
+			fallow_entry_set_young(vma, e);
 }
 
 /* A mapping whose pages have no accessed bits of their own to harvest. */
@@ -216,7 +232,7 @@ static int harvest(struct fallow_tracker *t)
 	int ret;
 
 	t->visitor.table = harvest_table;
-	t->visitor.entry = harvest_entry;
+	t->visitor.entries = harvest_entries;
 	t->visitor.hole = harvest_hole;
 	t->cleared = false;
 	t->cont = 0;
@@ -232,7 +248,7 @@ static int harvest(struct fallow_tracker *t)
 static void restore(struct fallow_tracker *t)
 {
 	t->visitor.table = NULL;
-	t->visitor.entry = restore_entry;
+	t->visitor.entries = restore_entries;
 	t->visitor.hole = NULL;
 	pass(t);
 }

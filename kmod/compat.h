@@ -17,6 +17,7 @@
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/version.h>
+#include <linux/xarray.h>
 #include <net/genetlink.h>
 #if __has_include(<linux/sched/exec_state.h>)
 #include <linux/sched/exec_state.h>
@@ -111,6 +112,11 @@ static inline bool folio_test_large(struct folio *folio)
 	return PageHead(&folio->page);
 }
 
+static inline long folio_nr_pages(struct folio *folio)
+{
+	return compound_nr(&folio->page);
+}
+
 static inline bool folio_test_young(struct folio *folio)
 {
 	return page_is_young(&folio->page);
@@ -141,6 +147,12 @@ static inline bool folio_maybe_dma_pinned(struct folio *folio)
 	return page_maybe_dma_pinned(&folio->page);
 }
 #endif
+
+/* How many pages of @folio follow @page. */
+static inline unsigned long fallow_folio_pages_after(struct folio *folio, struct page *page)
+{
+	return folio_nr_pages(folio) - 1 - (page_to_pfn(page) - page_to_pfn(&folio->page));
+}
 
 /* The flags' word, read once. */
 static inline unsigned long fallow_folio_flags(struct folio *folio)
@@ -207,6 +219,19 @@ static inline struct mem_cgroup *fallow_folio_memcg(struct folio *folio)
 	return folio_memcg(folio);
 #endif
 }
+
+/* Large folios of shmem were split to be swapped before. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+static inline unsigned int fallow_xas_order(struct xa_state *xas)
+{
+	return 0;
+}
+#else
+static inline unsigned int fallow_xas_order(struct xa_state *xas)
+{
+	return xas_get_order(xas);
+}
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 #define kmap_local_page(page)	kmap_atomic(page)

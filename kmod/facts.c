@@ -52,18 +52,18 @@ static bool swap_limit_reached(struct mem_cgroup *memcg)
 }
 #endif
 
-/* Neighbours mostly are of one control group, so that one answer serves many. */
+/*
+ * Neighbours mostly are of one control group, so that one answer serves many. The
+ * walk is under RCU.
+ */
 static bool memcg_full(struct fallow_vma_facts *f, struct folio *folio)
 {
-	struct mem_cgroup *memcg;
+	struct mem_cgroup *memcg = fallow_folio_memcg(folio);
 
-	rcu_read_lock();
-	memcg = fallow_folio_memcg(folio);
 	if (memcg != f->memcg) {
 		f->memcg = memcg;
 		f->memcg_full = swap_limit_reached(memcg);
 	}
-	rcu_read_unlock();
 	return f->memcg_full;
 }
 
@@ -97,13 +97,12 @@ unsigned int fallow_facts(struct fallow_vma_facts *f, const struct fallow_entry 
 		 FACT(flags, BIT(PG_referenced), FALLOW_PAGE_REFERENCED) |
 		 FACT(flags, BIT(PG_mlocked), FALLOW_PAGE_MLOCKED) |
 		 FACT(flags, BIT(PG_unevictable), FALLOW_PAGE_UNEVICTABLE) |
+		 FACT(flags, BIT(PG_head), FALLOW_PAGE_LARGE) |
 		 FACT(e->flags, FALLOW_ENTRY_DIRTY, FALLOW_PAGE_DIRTY) |
 		 FACT(e->flags, FALLOW_ENTRY_YOUNG, FALLOW_PAGE_YOUNG) |
 		 FACT(e->flags, FALLOW_ENTRY_SOFT_DIRTY, FALLOW_PAGE_SOFT_DIRTY) |
 		 FACT(e->flags, FALLOW_ENTRY_HUGE, FALLOW_PAGE_HUGE) |
 		 FACT(e->flags, FALLOW_ENTRY_CONT, FALLOW_PAGE_CONT);
-	if (folio_test_large(folio))
-		facts |= FALLOW_PAGE_LARGE;
 	if (folio_test_young(folio))
 		facts |= FALLOW_PAGE_REFERENCED;
 	if (folio_maybe_dma_pinned(folio))

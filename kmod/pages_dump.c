@@ -128,10 +128,9 @@ static void tell_page(struct pages_dump *d, const struct fallow_entry *e)
 		tell_each(d, e, state, once);
 }
 
-static void tell_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
+static void tell_entry(struct pages_dump *d, struct vm_area_struct *vma,
 		       const struct fallow_entry *e)
 {
-	struct pages_dump *d = container_of(v, struct pages_dump, visitor);
 	u32 state;
 
 	if (e->page) {
@@ -153,13 +152,23 @@ static void tell_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 	tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 }
 
+static void tell_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
+			 const struct fallow_entry *e, unsigned int n)
+{
+	struct pages_dump *d = container_of(v, struct pages_dump, visitor);
+
+	for (; n; n--, e++)
+		tell_entry(d, vma, e);
+}
+
 int fallow_pages_dump_start(struct netlink_callback *cb)
 {
 	struct pages_dump *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 
 	if (!d)
 		return -ENOMEM;
-	d->visitor.entry = tell_entry;
+	d->visitor.entries = tell_entries;
+	d->visitor.merge = true;
 	cb->args[0] = (long)d;
 	cb->min_dump_alloc = PAGES_MSG_MAX;
 	return 0;

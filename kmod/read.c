@@ -64,10 +64,8 @@ static void copy_page_part(struct reader *r, struct page *page, size_t offset, s
 	r->used += len;
 }
 
-static void copy_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
-		       const struct fallow_entry *e)
+static void copy_entry(struct reader *r, const struct fallow_entry *e)
 {
-	struct reader *r = container_of(v, struct reader, visitor);
 	unsigned long end = min(r->end, e->addr + e->size);
 
 	/* Entries come in order: what lies before this one is not there. */
@@ -94,6 +92,15 @@ static void copy_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 			copy_page_part(r, page, offset, len);
 		}
 	}
+}
+
+static void copy_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
+			 const struct fallow_entry *e, unsigned int n)
+{
+	struct reader *r = container_of(v, struct reader, visitor);
+
+	for (; n; n--, e++)
+		copy_entry(r, e);
 }
 
 /* Fills the buffer from r->next on, as far as there is something. */
@@ -235,7 +242,8 @@ static int reader_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	}
 	mutex_init(&r->lock);
-	r->visitor.entry = copy_entry;
+	r->visitor.entries = copy_entries;
+	r->visitor.merge = true;
 	file->private_data = r;
 	return 0;
 }

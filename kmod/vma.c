@@ -64,11 +64,9 @@ static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 	}
 }
 
-static void count_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
+static void count_entry(struct fallow_vma *f, struct vm_area_struct *vma,
 			const struct fallow_entry *e)
 {
-	struct fallow_vma *f = container_of(v, struct fallow_vma, visitor);
-
 	if (is_vm_hugetlb_page(vma))
 		f->counts.hugetlb += e->size;
 	else if (e->page)
@@ -83,6 +81,15 @@ static void count_entry(struct fallow_visitor *v, struct vm_area_struct *vma,
 		f->counts.swap += e->size;
 }
 
+static void count_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
+			  const struct fallow_entry *e, unsigned int n)
+{
+	struct fallow_vma *f = container_of(v, struct fallow_vma, visitor);
+
+	for (; n; n--, e++)
+		count_entry(f, vma, e);
+}
+
 /* Pages of [start, end) that are in the shmem object, but on swap. */
 static u64 shmem_swapped(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
@@ -95,11 +102,13 @@ static u64 shmem_swapped(struct vm_area_struct *vma, unsigned long start, unsign
 
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
-		if (xas_retry(&xas, entry))
+		unsigned long end_of_entry;
+
+		if (xas_retry(&xas, entry) || !xa_is_value(entry))
 			continue;
-		/* An entry that is swapped may stand for a large folio. */
-		if (xa_is_value(entry))
-			pages++;
+		/* An entry may stand for a large folio, and for parts of it out of range. */
+		end_of_entry = xas.xa_index | ((1UL << fallow_xas_order(&xas)) - 1);
+		pages += min(end_of_entry, last) - xas.xa_index + 1;
 	}
 	rcu_read_unlock();
 	return pages << PAGE_SHIFT;
@@ -129,7 +138,7 @@ void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
 	u64 looked = f->visitor.looked;
 
 	*f = (struct fallow_vma){
-		.visitor = { .entry = count_entry, .looked = looked },
+		.visitor = { .entries = count_entries, .merge = true, .looked = looked },
 		.start = vma->vm_start,
 		.end = vma->vm_end,
 		.pos = vma->vm_start,
@@ -233,15 +242,38 @@ static const char *name_of(struct vm_area_struct *vma, char *path)
 	return NULL;
 }
 
-static int put_file(struct sk_buff *skb, struct vm_area_struct *vma)
+/*
+ * nla_put() of a number, for which there is room. Numbers are nearly all that a message
+ * is made of, and most of what a dump of many small VMAs costs.
+ */
+static void put_number(struct sk_buff *skb, int attr, const void *n, int size)
+{
+	struct nlattr *nla = __skb_put(skb, nla_attr_size(size));
+
+	nla->nla_type = attr;
+	nla->nla_len = nla_attr_size(size);
+	memcpy(nla_data(nla), n, size);
+}
+
+static void put_u32(struct sk_buff *skb, int attr, u32 n)
+{
+	put_number(skb, attr, &n, sizeof(n));
+}
+
+static void put_u64(struct sk_buff *skb, int attr, u64 n)
+{
+	nla_align_64bit(skb, FALLOW_A_VMA_PAD);
+	put_number(skb, attr, &n, sizeof(n));
+}
+
+static void put_file(struct sk_buff *skb, struct vm_area_struct *vma)
 {
 	const struct inode *inode = fallow_file_inode(vma->vm_file);
 
-	return nla_put_u32(skb, FALLOW_A_VMA_DEV_MAJOR, MAJOR(inode->i_sb->s_dev)) ?:
-	       nla_put_u32(skb, FALLOW_A_VMA_DEV_MINOR, MINOR(inode->i_sb->s_dev)) ?:
-	       nla_put_u64_64bit(skb, FALLOW_A_VMA_INO, inode->i_ino, FALLOW_A_VMA_PAD) ?:
-	       nla_put_u64_64bit(skb, FALLOW_A_VMA_PGOFF, (u64)vma->vm_pgoff << PAGE_SHIFT,
-				 FALLOW_A_VMA_PAD);
+	put_u32(skb, FALLOW_A_VMA_DEV_MAJOR, MAJOR(inode->i_sb->s_dev));
+	put_u32(skb, FALLOW_A_VMA_DEV_MINOR, MINOR(inode->i_sb->s_dev));
+	put_u64(skb, FALLOW_A_VMA_INO, inode->i_ino);
+	put_u64(skb, FALLOW_A_VMA_PGOFF, (u64)vma->vm_pgoff << PAGE_SHIFT);
 }
 
 static const struct {
@@ -286,37 +318,40 @@ static const struct {
 #undef COUNT
 };
 
-static int put_counts(struct sk_buff *skb, const struct fallow_counts *c)
+static void put_counts(struct sk_buff *skb, const struct fallow_counts *c)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(count_map); i++) {
 		u64 n = *(const u64 *)((const char *)c + count_map[i].offset);
 
-		if (n && nla_put_u64_64bit(skb, count_map[i].attr, n, FALLOW_A_VMA_PAD))
-			return -EMSGSIZE;
+		if (n)
+			put_u64(skb, count_map[i].attr, n);
 	}
-	return 0;
 }
+
+/* Room for all numbers, whether they are there or not. */
+#define NUMBERS_MAX \
+	((ARRAY_SIZE(count_map) + 5) * nla_total_size_64bit(sizeof(u64)) + \
+	 3 * nla_total_size(sizeof(u32)))
 
 int fallow_vma_put(struct sk_buff *skb, const struct fallow_vma *f,
 		   struct vm_area_struct *vma, char *path)
 {
 	const char *name = name_of(vma, path);
 
-	if (nla_put_u64_64bit(skb, FALLOW_A_VMA_START, vma->vm_start, FALLOW_A_VMA_PAD) ||
-	    nla_put_u64_64bit(skb, FALLOW_A_VMA_END, vma->vm_end, FALLOW_A_VMA_PAD) ||
-	    nla_put_u32(skb, FALLOW_A_VMA_FLAGS, flags_of(vma)))
+	if (skb_tailroom(skb) < NUMBERS_MAX)
 		return -EMSGSIZE;
-	if (vma->vm_file && put_file(skb, vma))
-		return -EMSGSIZE;
-	if (name && nla_put_string(skb, FALLOW_A_VMA_NAME, name))
-		return -EMSGSIZE;
+	put_u64(skb, FALLOW_A_VMA_START, vma->vm_start);
+	put_u64(skb, FALLOW_A_VMA_END, vma->vm_end);
+	put_u32(skb, FALLOW_A_VMA_FLAGS, flags_of(vma));
+	if (vma->vm_file)
+		put_file(skb, vma);
+	put_counts(skb, &f->counts);
 	/* smaps' Locked is the PSS of mlocked VMAs. */
-	if ((vma->vm_flags & VM_LOCKED) && f->counts.pss &&
-	    nla_put_u64_64bit(skb, FALLOW_A_VMA_LOCKED, f->counts.pss, FALLOW_A_VMA_PAD))
-		return -EMSGSIZE;
-	return put_counts(skb, &f->counts);
+	if ((vma->vm_flags & VM_LOCKED) && f->counts.pss)
+		put_u64(skb, FALLOW_A_VMA_LOCKED, f->counts.pss);
+	return name ? nla_put_string(skb, FALLOW_A_VMA_NAME, name) : 0;
 }
 
 u64 fallow_vma_caps(void)

@@ -15,6 +15,19 @@
 #include "compat.h"
 #include "walk.h"
 
+/* Entries on their way to the visitor: it is called once for many. */
+struct batch {
+	unsigned int n;
+	struct fallow_entry entry[FALLOW_BATCH];
+};
+
+static void flush(struct fallow_visitor *v, struct vm_area_struct *vma, struct batch *b)
+{
+	if (b->n)
+		v->entries(v, vma, b->entry, b->n);
+	b->n = 0;
+}
+
 static void tell_hole(struct fallow_visitor *v, struct vm_area_struct *vma, unsigned long start,
 		      unsigned long end)
 {
@@ -46,7 +59,10 @@ static struct page *normal_page(struct vm_area_struct *vma, unsigned long addr, 
 	if (!IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL) &&
 	    ((vma->vm_flags & VM_PFNMAP) || is_zero_pfn(pfn)))
 		return NULL;
-	return pfn_valid(pfn) ? pfn_to_page(pfn) : NULL;
+	/* Frames without a struct page are mapped by drivers alone. */
+	if ((vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO)) && !pfn_valid(pfn))
+		return NULL;
+	return pfn_to_page(pfn);
 }
 
 static void tell_leaf(struct fallow_entry *e, const struct fallow_leaf *leaf)
@@ -68,38 +84,64 @@ static void tell_leaf(struct fallow_entry *e, const struct fallow_leaf *leaf)
 #define FALLOW_ENTRY_TOLD \
 	(FALLOW_ENTRY_ZERO | FALLOW_ENTRY_SWAP | FALLOW_ENTRY_DEVICE | FALLOW_ENTRY_GUARD)
 
-static void tell_pte(struct fallow_visitor *v, struct vm_area_struct *vma, unsigned long addr,
-		     pte_t *ptep, pte_t pte)
+static unsigned int pte_flags_of(pte_t pte)
 {
-	struct fallow_entry e = { .addr = addr, .size = PAGE_SIZE, .pte = ptep };
+	return FALLOW_ENTRY_PRESENT | (pte_young(pte) ? FALLOW_ENTRY_YOUNG : 0) |
+	       (pte_dirty(pte) ? FALLOW_ENTRY_DIRTY : 0) |
+	       (pte_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0) |
+	       (is_cont(pte) ? FALLOW_ENTRY_CONT : 0);
+}
+
+/* Whether there is anything to tell of an entry that is not none. */
+static bool look_at_pte(struct fallow_entry *e, struct vm_area_struct *vma, pte_t pte)
+{
+	struct fallow_leaf leaf;
 
 	if (pte_present(pte)) {
-		e.page = normal_page(vma, addr, pte);
-		e.flags = FALLOW_ENTRY_PRESENT | (pte_young(pte) ? FALLOW_ENTRY_YOUNG : 0) |
-			  (pte_dirty(pte) ? FALLOW_ENTRY_DIRTY : 0) |
-			  (pte_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0) |
-			  (is_cont(pte) ? FALLOW_ENTRY_CONT : 0);
-		if (!e.page)
-			e.flags |= is_zero_pfn(pte_pfn(pte)) ? FALLOW_ENTRY_ZERO :
-							       FALLOW_ENTRY_DEVICE;
-	} else {
-		struct fallow_leaf leaf = fallow_pte_leaf(pte);
-
-		tell_leaf(&e, &leaf);
-		if (pte_swp_soft_dirty(pte))
-			e.flags |= FALLOW_ENTRY_SOFT_DIRTY;
+		e->flags = pte_flags_of(pte);
+		e->page = normal_page(vma, e->addr, pte);
+		if (!e->page)
+			e->flags |= is_zero_pfn(pte_pfn(pte)) ? FALLOW_ENTRY_ZERO :
+								FALLOW_ENTRY_DEVICE;
+		return true;
 	}
-	if (e.page || (e.flags & FALLOW_ENTRY_TOLD))
-		v->entry(v, vma, &e);
+	leaf = fallow_pte_leaf(pte);
+	e->flags = pte_swp_soft_dirty(pte) ? FALLOW_ENTRY_SOFT_DIRTY : 0;
+	tell_leaf(e, &leaf);
+	return e->page || (e->flags & FALLOW_ENTRY_TOLD);
+}
+
+/*
+ * How many of the next entries, at most @max, map the pages that follow e->page in its
+ * folio, with the same flags.
+ */
+static unsigned long same_folio(const struct fallow_entry *e, pte_t *ptep, pte_t pte,
+				unsigned long max)
+{
+	struct folio *folio = page_folio(e->page);
+	unsigned long n;
+
+	if (!folio_test_large(folio))
+		return 0;
+	max = min(max, fallow_folio_pages_after(folio, e->page));
+	for (n = 0; n < max; n++) {
+		pte_t next = ptep_get(++ptep);
+
+		if (!pte_present(next) || pte_special(next) ||
+		    pte_pfn(next) != pte_pfn(pte) + n + 1 || pte_flags_of(next) != e->flags)
+			break;
+	}
+	return n;
 }
 
 /* [addr, end) within one table; where it stopped: @addr if the table went away. */
 static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
-		      pmd_t pmd, unsigned long addr, unsigned long end)
+			       pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	unsigned long hole = addr;
 	spinlock_t *ptl = pte_lockptr(vma->vm_mm, pmdp);
-	pte_t *pte;
+	struct batch b;
+	pte_t *ptep;
 
 	end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
 	spin_lock(ptl);
@@ -107,17 +149,40 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 		spin_unlock(ptl);
 		return addr;
 	}
-	pte = pte_offset_kernel(pmdp, addr);
-	for (; addr < end; pte++, addr += PAGE_SIZE) {
-		pte_t entry = ptep_get(pte);
+	b.n = 0;
+	v->looked += (end - addr) >> PAGE_SHIFT;
+	ptep = pte_offset_kernel(pmdp, addr);
+	for (; addr < end; ptep++, addr += PAGE_SIZE) {
+		struct fallow_entry *e = &b.entry[b.n];
+		pte_t pte = ptep_get(ptep);
 
-		v->looked++;
-		if (pte_none(entry))
+		if (pte_none(pte))
 			continue;
-		tell_hole(v, vma, hole, addr);
+		if (hole < addr) {
+			flush(v, vma, &b);
+			tell_hole(v, vma, hole, addr);
+			e = &b.entry[0];
+		}
 		hole = addr + PAGE_SIZE;
-		tell_pte(v, vma, addr, pte, entry);
+		e->addr = addr;
+		e->size = PAGE_SIZE;
+		e->pte = ptep;
+		e->pmd = NULL;
+		if (!look_at_pte(e, vma, pte))
+			continue;
+		if (v->merge && e->page && (e->flags & FALLOW_ENTRY_PRESENT)) {
+			unsigned long n = same_folio(e, ptep, pte,
+						     ((end - addr) >> PAGE_SHIFT) - 1);
+
+			e->size += n << PAGE_SHIFT;
+			ptep += n;
+			addr += n << PAGE_SHIFT;
+			hole = addr + PAGE_SIZE;
+		}
+		if (++b.n == FALLOW_BATCH)
+			flush(v, vma, &b);
 	}
+	flush(v, vma, &b);
 	tell_hole(v, vma, hole, end);
 	spin_unlock(ptl);
 	return end;
@@ -153,7 +218,7 @@ static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, 
 			e.page += skip;
 	}
 	if (e.page || (e.flags & FALLOW_ENTRY_TOLD))
-		v->entry(v, vma, &e);
+		v->entries(v, vma, &e, 1);
 }
 
 /* Where it stopped; @addr: look again, the PMD changed. */
@@ -198,7 +263,7 @@ static void tell_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
 				  .flags = FALLOW_ENTRY_HUGE | FALLOW_ENTRY_PRESENT };
 
 	v->looked++;
-	v->entry(v, vma, &e);
+	v->entries(v, vma, &e, 1);
 }
 
 static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
@@ -287,7 +352,7 @@ static unsigned long tell_huge_pud(struct fallow_visitor *v, struct vm_area_stru
 					   FALLOW_ENTRY_DEVICE };
 
 	v->looked++;
-	v->entry(v, vma, &e);
+	v->entries(v, vma, &e, 1);
 	return addr + e.size;
 }
 

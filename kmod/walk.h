@@ -31,9 +31,12 @@ struct fallow_entry {
 #define FALLOW_ENTRY_GUARD	BIT(8)	/* a guard entry */
 #define FALLOW_ENTRY_CONT	BIT(9)	/* one of contiguous entries */
 
+/* The most entries that a visitor is shown at once. */
+#define FALLOW_BATCH 16
+
 /*
- * Called with the mmap lock held for reading, and entry() mostly under a
- * page-table spinlock too: neither may sleep.
+ * Called with the mmap lock held for reading, and entries() under RCU and mostly under
+ * a page-table spinlock too: none but table() may sleep.
  */
 struct fallow_visitor {
 	/*
@@ -42,12 +45,17 @@ struct fallow_visitor {
 	 */
 	bool (*table)(struct fallow_visitor *v, struct vm_area_struct *vma,
 		      unsigned long addr);
-	/* @entry is valid during the call only. */
-	void (*entry)(struct fallow_visitor *v, struct vm_area_struct *vma,
-		      const struct fallow_entry *entry);
-	/* Nothing is mapped at [start, end); may be NULL. */
+	/* @n entries of one page table, in address order; valid during the call only. */
+	void (*entries)(struct fallow_visitor *v, struct vm_area_struct *vma,
+			const struct fallow_entry *entry, unsigned int n);
+	/* Nothing is mapped at [start, end), told in order with entries; may be NULL. */
 	void (*hole)(struct fallow_visitor *v, struct vm_area_struct *vma,
 		     unsigned long start, unsigned long end);
+	/*
+	 * Contiguous entries of a large folio that differ in nothing but their place may
+	 * be told as one, whose pte is the first.
+	 */
+	bool merge;
 	u64 looked;	/* entries looked at, by the walk */
 };
 

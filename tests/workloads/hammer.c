@@ -1,29 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hammer DUMPERS SECONDS: processes that fork, map, unmap and exit as fast as
- * they can, and DUMPERS that ask the module for their VMAs all the while, some
- * closing their sockets in the middle. Prints dumps that were answered, refused
- * and abandoned. The module may go and come back at any time.
+ * hammer DUMPERS SECONDS: processes that map, unmap, move, collapse, split, page out,
+ * fork, exec and exit as fast as they can, and DUMPERS that ask the module for
+ * their VMAs, pages and ages and read their memory all the while, some closing their
+ * sockets in the middle. Prints how many of these were answered, refused and
+ * abandoned. The module may go and come back at any time.
+ *
+ * Where the kernel injects faults into tasks that ask for it, dumpers do.
  */
 #include <errno.h>
-#include <linux/genetlink.h>
-#include <linux/netlink.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../../kmod/include/uapi/linux/fallow.h"
+#include "genl.h"
+
 #define CHANGERS 8
+#define MIB	 (1ul << 20)
+#define HUGE	 (2 * MIB)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
 
 struct tally {
 	volatile unsigned long answered, refused, abandoned;
-	volatile pid_t pid[2 * CHANGERS];	/* changers and their latest children */
+	volatile pid_t pid[2 * CHANGERS]; /* changers and their latest children */
 };
 
 static struct tally *tally;
@@ -34,82 +48,121 @@ static int time_left(void)
 	return time(NULL) < deadline;
 }
 
-static void map_and_unmap(unsigned int seed)
+static size_t pick(unsigned int *seed, size_t n)
 {
-	for (int i = 0; i < 50; i++) {
-		size_t size = (1 + rand_r(&seed) % 64) * 4096ul;
-		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return (size_t)rand_r(seed) % n;
+}
 
-		if (p == MAP_FAILED)
+static char *map(size_t size)
+{
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void small_maps(unsigned int *seed)
+{
+	size_t page = (size_t)getpagesize();
+
+	for (int i = 0; i < 20; i++) {
+		size_t size = (1 + pick(seed, 64)) * page;
+		char *p = map(size), *to;
+
+		if (!p)
 			continue;
 		memset(p, 1, size);
-		if (rand_r(&seed) % 4)
-			munmap(p + size / 2, size - size / 2);
-		if (rand_r(&seed) % 2)
-			munmap(p, size);
+		to = pick(seed, 3) ? p : mremap(p, size, 2 * size, MREMAP_MAYMOVE);
+		if (to == MAP_FAILED)
+			to = p;
+		if (pick(seed, 4))
+			munmap(to + size / 2, size - size / 2);
+		if (pick(seed, 2))
+			munmap(to, size);
 	}
 }
+
+/* What the kernel is asked to do with a range, one thing after another. */
+static void advise(unsigned int *seed, char *p, size_t size)
+{
+	static const int advice[] = { MADV_COLLAPSE, MADV_PAGEOUT, MADV_FREE,	MADV_DONTNEED,
+				      MADV_HUGEPAGE, MADV_COLD,	   MADV_MERGEABLE };
+	size_t page = (size_t)getpagesize();
+
+	for (int i = 0; i < 12; i++) {
+		size_t at = pick(seed, size / page) * page, len = size - at;
+
+		if (pick(seed, 2) && len > 16 * page)
+			len = 16 * page;
+		if (pick(seed, 4) == 0) {
+			mprotect(p + at, len, PROT_READ);
+			mprotect(p + at, len, PROT_READ | PROT_WRITE);
+		} else {
+			madvise(p + at, len,
+				advice[pick(seed, sizeof(advice) / sizeof(advice[0]))]);
+		}
+		for (size_t k = 0; k < size; k += page)
+			p[k] = (char)k;
+	}
+}
+
+static void huge_maps(unsigned int *seed)
+{
+	char *p = map(3 * HUGE), *huge, *to;
+
+	if (!p)
+		return;
+	huge = p + (HUGE - (uintptr_t)p % HUGE) % HUGE;
+	madvise(huge, 2 * HUGE, MADV_HUGEPAGE);
+	memset(huge, 1, 2 * HUGE);
+	advise(seed, huge, 2 * HUGE);
+	to = map(3 * HUGE);
+	if (to)
+		mremap(huge, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       to + (HUGE - (uintptr_t)to % HUGE) % HUGE);
+}
+
+static void change_memory(unsigned int seed)
+{
+	small_maps(&seed);
+	if (pick(&seed, 2))
+		huge_maps(&seed);
+	if (pick(&seed, 4) == 0)
+		mlockall(MCL_CURRENT);
+}
+
+/* What was mapped would grow without end, so that a changer lives for some rounds. */
+#define ROUNDS 64
 
 static void change(int k)
 {
 	tally->pid[2 * k] = getpid();
-	for (unsigned int n = 0; time_left(); n++) {
+	for (unsigned int n = 0; n < ROUNDS && time_left(); n++) {
+		unsigned int seed = (unsigned int)getpid() * ROUNDS + n;
 		pid_t child = fork();
 
 		if (!child) {
-			map_and_unmap(n);
+			change_memory(seed);
+			if (n % 2)
+				execl("/proc/self/exe", "hammer", "exec", NULL);
 			_exit(0);
 		}
 		tally->pid[2 * k + 1] = child;
-		map_and_unmap(n + 1);
+		change_memory(seed + 1);
 		waitpid(child, NULL, 0);
 	}
 	_exit(0);
 }
 
-static int send_request(int fd, uint16_t type, uint16_t flags, uint8_t cmd, uint16_t attr,
-			const void *data, size_t len)
+static void keep_changing(int k)
 {
-	struct {
-		struct nlmsghdr n;
-		struct genlmsghdr g;
-		struct nlattr a;
-		char data[32];
-	} rq = { 0 };
+	while (time_left()) {
+		pid_t changer = fork();
 
-	rq.n.nlmsg_len = (uint32_t)(sizeof(rq) - sizeof(rq.data) + len);
-	rq.n.nlmsg_type = type;
-	rq.n.nlmsg_flags = NLM_F_REQUEST | flags;
-	rq.g.cmd = cmd;
-	rq.g.version = 1;
-	rq.a.nla_len = (uint16_t)(sizeof(rq.a) + len);
-	rq.a.nla_type = attr;
-	memcpy(rq.data, data, len);
-	return send(fd, &rq, NLMSG_ALIGN(rq.n.nlmsg_len), 0) < 0 ? -1 : 0;
-}
-
-/* The family's number, or -1 while the module is away. */
-static int find_family(int fd)
-{
-	char buf[4096];
-	struct nlmsghdr *h = (struct nlmsghdr *)buf;
-	ssize_t n;
-
-	if (send_request(fd, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, "fallow",
-			 7))
-		return -1;
-	n = recv(fd, buf, sizeof(buf), 0);
-	if (n < (ssize_t)sizeof(*h) || h->nlmsg_type == NLMSG_ERROR)
-		return -1;
-	for (size_t at = NLMSG_LENGTH(GENL_HDRLEN); at + 4 <= (size_t)n;) {
-		struct nlattr *a = (struct nlattr *)(buf + at);
-
-		if (a->nla_type == CTRL_ATTR_FAMILY_ID)
-			return *(uint16_t *)(a + 1);
-		at += NLA_ALIGN(a->nla_len);
+		if (!changer)
+			change(k);
+		waitpid(changer, NULL, 0);
 	}
-	return -1;
+	_exit(0);
 }
 
 /* 1 done, 0 more to come, -1 refused. */
@@ -118,38 +171,113 @@ static int look_at(const char *buf, ssize_t n)
 	for (size_t at = 0; at + sizeof(struct nlmsghdr) <= (size_t)n;) {
 		const struct nlmsghdr *h = (const struct nlmsghdr *)(buf + at);
 
-		if (h->nlmsg_type == NLMSG_ERROR)
-			return -1;
-		if (h->nlmsg_type == NLMSG_DONE)
+		if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE)
 			return *(const int *)(h + 1) ? -1 : 1;
 		at += NLMSG_ALIGN(h->nlmsg_len);
 	}
 	return 0;
 }
 
-static void dump_one(unsigned int *seed)
+/* As look_at(); 2: the answer was not waited for. */
+static int receive(int fd, unsigned int *seed)
 {
 	static char buf[1 << 16];
-	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC), family, state = 0;
-	uint32_t pid = (uint32_t)tally->pid[(unsigned int)rand_r(seed) % (2 * CHANGERS)];
+	int state = 0;
 
-	family = fd < 0 ? -1 : find_family(fd);
-	if (family < 0 || send_request(fd, (uint16_t)family, NLM_F_DUMP, 2, 1, &pid, 4))
-		state = -1;
 	while (!state) {
 		ssize_t n;
 
-		if (rand_r(seed) % 8 == 0) {
-			__sync_fetch_and_add(&tally->abandoned, 1);
-			close(fd);
-			return;
-		}
+		if (pick(seed, 16) == 0)
+			return 2;
 		n = recv(fd, buf, sizeof(buf), 0);
 		state = n <= 0 ? -1 : look_at(buf, n);
 	}
-	__sync_fetch_and_add(state > 0 ? &tally->answered : &tally->refused, 1);
+	return state;
+}
+
+static int dump(int fd, uint16_t family, uint8_t cmd, uint32_t pid, unsigned int *seed)
+{
+	struct genl_attr attrs[] = { { FALLOW_A_REQ_PID, &pid, sizeof(pid) },
+				     { FALLOW_A_REQ_FLAGS, NULL, sizeof(uint32_t) } };
+	uint32_t flags = FALLOW_REQ_ZERO_TEST;
+	size_t n = cmd == FALLOW_CMD_GET_PAGES && pick(seed, 2) ? 2 : 1;
+
+	attrs[1].data = &flags;
+	if (genl_send(fd, family, NLM_F_DUMP, cmd, attrs, n))
+		return -1;
+	return receive(fd, seed);
+}
+
+/* A tracker that lives for some dumps, and ends with its socket as often as not. */
+static int track(int fd, uint16_t family, uint32_t pid, unsigned int *seed)
+{
+	uint32_t interval = 10 + (uint32_t)pick(seed, 50);
+	const struct genl_attr attrs[] = { { FALLOW_A_REQ_PID, &pid, sizeof(pid) },
+					   { FALLOW_A_REQ_INTERVAL_MS, &interval,
+					     sizeof(interval) } };
+	int state = genl_send(fd, family, NLM_F_ACK, FALLOW_CMD_AGE_START, attrs, 2) ?
+			    -1 :
+			    receive(fd, seed);
+
+	for (int i = 0; i < 3 && state == 1; i++) {
+		usleep(20000);
+		state = dump(fd, family, FALLOW_CMD_GET_PAGES, pid, seed);
+	}
+	if (state == 1 && pick(seed, 2) &&
+	    !genl_send(fd, family, NLM_F_ACK, FALLOW_CMD_AGE_STOP, attrs, 1))
+		state = receive(fd, seed);
+	return state;
+}
+
+static int read_memory(uint32_t pid, unsigned int *seed)
+{
+	static char buf[1 << 18];
+	int fd = open(FALLOW_DEVICE, O_RDONLY | O_CLOEXEC);
+	char name[64], line[512];
+	FILE *maps;
+	int state = -1;
+
+	snprintf(name, sizeof(name), "/proc/%u/maps", pid);
+	maps = fopen(name, "r");
+	if (fd >= 0 && maps && !ioctl(fd, FALLOW_IOC_TARGET, &pid)) {
+		while (fgets(line, sizeof(line), maps)) {
+			unsigned long at = strtoul(line, NULL, 16);
+
+			if (pick(seed, 2) && pread(fd, buf, sizeof(buf), (off_t)at) > 0)
+				state = 1;
+		}
+	}
+	if (maps)
+		fclose(maps);
 	if (fd >= 0)
 		close(fd);
+	return state;
+}
+
+static int ask(unsigned int *seed)
+{
+	uint32_t pid = (uint32_t)tally->pid[pick(seed, 2 * CHANGERS)];
+	int fd, family, state = -1;
+
+	if (pick(seed, 4) == 0)
+		return read_memory(pid, seed);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	family = fd < 0 ? -1 : genl_family(fd);
+	if (family >= 0) {
+		switch (pick(seed, 3)) {
+		case 0:
+			state = dump(fd, (uint16_t)family, FALLOW_CMD_GET_VMA, pid, seed);
+			break;
+		case 1:
+			state = dump(fd, (uint16_t)family, FALLOW_CMD_GET_PAGES, pid, seed);
+			break;
+		default:
+			state = track(fd, (uint16_t)family, pid, seed);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return state;
 }
 
 /* For one second in three, all rest, so that the module can be unloaded. */
@@ -165,19 +293,46 @@ static void rest(void)
 	} while (time_left());
 }
 
-static void dump(unsigned int seed)
+/* Documentation/fault-injection/fault-injection.rst: a filter on tasks. */
+static void ask_for_faults(void)
 {
+	int fd = open("/proc/self/make-it-fail", O_WRONLY);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		perror("make-it-fail");
+	close(fd);
+}
+
+static void ask_on(unsigned int seed)
+{
+	ask_for_faults();
 	while (time_left()) {
 		rest();
-		dump_one(&seed);
+		switch (ask(&seed)) {
+		case 1:
+			__sync_fetch_and_add(&tally->answered, 1);
+			break;
+		case 2:
+			__sync_fetch_and_add(&tally->abandoned, 1);
+			break;
+		default:
+			__sync_fetch_and_add(&tally->refused, 1);
+		}
 	}
 	_exit(0);
 }
 
 int main(int argc, char **argv)
 {
-	int dumpers = argc == 3 ? atoi(argv[1]) : 0;
+	int dumpers;
 
+	if (argc == 2 && !strcmp(argv[1], "exec")) {
+		change_memory((unsigned int)getpid());
+		return 0;
+	}
+	dumpers = argc == 3 ? atoi(argv[1]) : 0;
 	if (dumpers <= 0)
 		return 2;
 	deadline = time(NULL) + atoi(argv[2]);
@@ -187,10 +342,10 @@ int main(int argc, char **argv)
 		return 1;
 	for (int k = 0; k < CHANGERS; k++)
 		if (!fork())
-			change(k);
+			keep_changing(k);
 	for (int k = 0; k < dumpers; k++)
 		if (!fork())
-			dump((unsigned int)k);
+			ask_on((unsigned int)k);
 	while (wait(NULL) > 0)
 		;
 	printf("%lu answered, %lu refused, %lu abandoned\n", tally->answered, tally->refused,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,8 +388,31 @@ static const struct {
 	{ "bloat", do_bloat }, { "file-here", do_small_file },
 };
 
+/* "resident=MIB" of small pages; "vmas=N" of a page each. */
+static bool run_sized(const char *name)
+{
+	size_t n;
+	char *p;
+
+	if (sscanf(name, "resident=%zu", &n) == 1) {
+		p = map_anon(n * MIB);
+		madvise(p, n * MIB, MADV_NOHUGEPAGE);
+		touch(p, n * MIB, 1);
+		return true;
+	}
+	if (sscanf(name, "vmas=%zu", &n) != 1)
+		return false;
+	p = map_anon(n * PAGE);
+	touch(p, n * PAGE, 1);
+	for (size_t i = 0; i < n; i += 2)
+		mprotect(p + i * PAGE, PAGE, PROT_READ);
+	return true;
+}
+
 static void run_mode(const char *name)
 {
+	if (run_sized(name))
+		return;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (!strcmp(modes[i].name, name)) {
 			modes[i].run();
