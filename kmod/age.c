@@ -263,18 +263,18 @@ static fallow_young_t on_clear_flush_young(struct mmu_notifier *n, struct mm_str
 					   unsigned long start, unsigned long end)
 {
 	struct fallow_tracker *t = container_of(n, struct fallow_tracker, notifier);
+	unsigned long next, i;
 	bool taken = false;
 
 	rcu_read_lock();
-	for (; start < end; start += PAGE_SIZE) {
-		u8 *age = fallow_age_map_at(&t->map, start);
+	for (; start < end; start = next) {
+		u8 *ages = fallow_age_map_at(&t->map, start);
 
-		if (!age) {
-			start = (start | ~PMD_MASK) & PAGE_MASK;
-			continue;
+		next = pmd_addr_end(start, end);
+		for (i = 0; ages && i < (next - start) >> PAGE_SHIFT; i++) {
+			taken |= ages[i] & AGE_TAKEN;
+			ages[i] &= ~AGE_TAKEN;
 		}
-		taken |= *age & AGE_TAKEN;
-		*age &= ~AGE_TAKEN;
 	}
 	rcu_read_unlock();
 	return taken;
