@@ -37,7 +37,7 @@ static int time_left(void)
 static void map_and_unmap(unsigned int seed)
 {
 	for (int i = 0; i < 50; i++) {
-		size_t size = (1 + rand_r(&seed) % 64) * 4096ul;
+		size_t size = (1 + rand_r(&seed) % 64) * (size_t)getpagesize();
 		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
