@@ -512,12 +512,22 @@ int __init fallow_age_init(void)
 {
 	int ret;
 
+	ret = fallow_age_map_setup();
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
 	workqueue = alloc_workqueue("fallow", WQ_UNBOUND, 0);
 	if (!workqueue)
-		return -ENOMEM;
+		goto no_workqueue;
 	ret = netlink_register_notifier(&netlink_notifier);
 	if (ret)
-		destroy_workqueue(workqueue);
+		goto no_notifier;
+	return 0;
+
+no_notifier:
+	destroy_workqueue(workqueue);
+no_workqueue:
+	fallow_age_map_teardown();
 	return ret;
 }
 
@@ -526,5 +536,5 @@ void fallow_age_exit(void)
 	netlink_unregister_notifier(&netlink_notifier);
 	stop_all(NULL, 0);
 	destroy_workqueue(workqueue);
-	/* Chunks that are still to be freed need none of our code. */
+	fallow_age_map_teardown();
 }
