@@ -279,18 +279,18 @@ static fallow_young_t on_clear_flush_young(struct mmu_notifier *n, struct mm_str
 					   unsigned long start, unsigned long end)
 {
 	struct fallow_tracker *t = container_of(n, struct fallow_tracker, notifier);
+	unsigned long next, i;
 	bool taken = false;
 
 	rcu_read_lock();
-	for (; start < end; start += PAGE_SIZE) {
-		u8 *age = fallow_age_map_at(&t->map, start);
+	for (; start < end; start = next) {
+		u8 *ages = fallow_age_map_at(&t->map, start);
 
-		if (!age) {
-			start = (start | ~PMD_MASK) & PAGE_MASK;
-			continue;
+		next = pmd_addr_end(start, end);
+		for (i = 0; ages && i < (next - start) >> PAGE_SHIFT; i++) {
+			taken |= ages[i] & AGE_TAKEN;
+			ages[i] &= ~AGE_TAKEN;
 		}
-		taken |= *age & AGE_TAKEN;
-		*age &= ~AGE_TAKEN;
 	}
 	rcu_read_unlock();
 	return taken;
@@ -528,12 +528,22 @@ int __init fallow_age_init(void)
 {
 	int ret;
 
+	ret = fallow_age_map_setup();
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
 	workqueue = alloc_workqueue("fallow", WQ_UNBOUND, 0);
 	if (!workqueue)
-		return -ENOMEM;
+		goto no_workqueue;
 	ret = netlink_register_notifier(&netlink_notifier);
 	if (ret)
-		destroy_workqueue(workqueue);
+		goto no_notifier;
+	return 0;
+
+no_notifier:
+	destroy_workqueue(workqueue);
+no_workqueue:
+	fallow_age_map_teardown();
 	return ret;
 }
 
@@ -542,5 +552,5 @@ void fallow_age_exit(void)
 	netlink_unregister_notifier(&netlink_notifier);
 	stop_all(NULL, 0);
 	destroy_workqueue(workqueue);
-	/* Chunks that are still to be freed need none of our code. */
+	fallow_age_map_teardown();
 }

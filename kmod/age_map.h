@@ -19,6 +19,10 @@ struct fallow_age_map {
 u64 fallow_age_map_bytes(void);
 u64 fallow_age_map_max_bytes(void);
 
+/* Once, before and after all maps. */
+int fallow_age_map_setup(void);
+void fallow_age_map_teardown(void);
+
 void fallow_age_map_init(struct fallow_age_map *m);
 void fallow_age_map_destroy(struct fallow_age_map *m);
 

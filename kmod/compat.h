@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between kernel versions, from 5.10 on, all of them. The rest of
- * the module is written for the newest.
+ * the module is written for the newest. FALLOW_HAVE_* are Kbuild's: headers that
+ * the kernel has.
  */
 #ifndef FALLOW_COMPAT_H
 #define FALLOW_COMPAT_H
@@ -19,7 +20,7 @@
 #include <linux/version.h>
 #include <linux/xarray.h>
 #include <net/genetlink.h>
-#if __has_include(<linux/sched/exec_state.h>)
+#ifdef FALLOW_HAVE_EXEC_STATE
 #include <linux/sched/exec_state.h>
 #endif
 
@@ -76,7 +77,7 @@ static inline const struct inode *fallow_file_inode(struct file *file)
 /* Tasks. */
 
 /* The user namespace of @task's memory; the caller holds its alloc_lock. */
-#if __has_include(<linux/sched/exec_state.h>)
+#ifdef FALLOW_HAVE_EXEC_STATE
 static inline struct user_namespace *fallow_user_ns(struct task_struct *task)
 {
 	return rcu_dereference_protected(task->exec_state,
@@ -274,7 +275,7 @@ struct fallow_leaf {
 	bool guard;		/* MADV_GUARD_INSTALL */
 };
 
-#if __has_include(<linux/leafops.h>)
+#ifdef FALLOW_HAVE_LEAFOPS
 #include <linux/leafops.h>
 
 static inline struct fallow_leaf fallow_leaf_of(softleaf_t entry)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* flush_tlb_mm_range() of x86 is not exported: here is what a module can do. */
+/* What flushes the TLBs of a process is not exported: here is what a module can do. */
 #include <linux/mm.h>
 #include <linux/smp.h>
 
@@ -59,9 +59,19 @@ bool fallow_tlb_can_flush(void)
 	return true;
 }
 
+/*
+ * flush_tlb_mm() but for secondary MMUs, which newer kernels tell by what is not
+ * exported. An erratum that its wait may work around does not matter here: a stale
+ * entry hides an access, and no page is freed.
+ */
 void fallow_tlb_flush(struct mm_struct *mm)
 {
-	flush_tlb_mm(mm);
+	unsigned long asid = __TLBI_VADDR(0, ASID(mm));
+
+	dsb(ishst);
+	__tlbi(aside1is, asid);
+	__tlbi_user(aside1is, asid);
+	dsb(ish);
 }
 
 #else

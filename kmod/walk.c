@@ -7,6 +7,7 @@
  */
 #include <linux/hugetlb.h>
 #include <linux/irqflags.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
@@ -252,9 +253,10 @@ static unsigned long walk_pmd(struct fallow_visitor *v, struct vm_area_struct *v
 }
 
 /*
- * hugetlb maps by PMDs and PUDs. Its PMD tables may be shared with other
- * processes and unshared without our mmap lock, but not freed while interrupts
- * are off: that is what lockless GUP relies on (huge_pmd_unshare()).
+ * hugetlb maps by PUDs and PMDs and, on arm64, by contiguous PTEs. Its PMD tables
+ * may be shared with other processes and unshared without our mmap lock, but not
+ * freed while interrupts are off: that is what lockless GUP relies on
+ * (huge_pmd_unshare()). Its PTE tables go with the VMA alone.
  */
 static void tell_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
 			 unsigned long addr, unsigned long size)
@@ -262,30 +264,57 @@ static void tell_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
 	struct fallow_entry e = { .addr = addr, .size = size,
 				  .flags = FALLOW_ENTRY_HUGE | FALLOW_ENTRY_PRESENT };
 
-	v->looked++;
 	v->entries(v, vma, &e, 1);
+}
+
+static unsigned long walk_hugetlb_ptes(struct fallow_visitor *v, struct vm_area_struct *vma,
+				       pmd_t pmd, unsigned long addr, unsigned long end)
+{
+	pte_t *ptep = pte_offset_kernel(&pmd, addr);
+
+	end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
+	for (; addr < end; ptep++, addr += PAGE_SIZE) {
+		v->looked++;
+		if (pte_present(ptep_get(ptep)))
+			tell_hugetlb(v, vma, addr, PAGE_SIZE);
+	}
+	return end;
+}
+
+static unsigned long walk_hugetlb_pmds(struct fallow_visitor *v, struct vm_area_struct *vma,
+				       pud_t pud, unsigned long addr, unsigned long end)
+{
+	pmd_t *pmdp = pmd_offset(&pud, addr);
+	unsigned long next;
+
+	for (; addr < end; addr = next, pmdp++) {
+		pmd_t pmd = READ_ONCE(*pmdp);
+
+		v->looked++;
+		next = pmd_addr_end(addr, end);
+		if (!pmd_present(pmd))
+			continue;
+		if (!pmd_leaf(pmd))
+			return walk_hugetlb_ptes(v, vma, pmd, addr, next);
+		tell_hugetlb(v, vma, addr, next - addr);
+	}
+	return end;
 }
 
 static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struct *vma,
 				  pud_t *pudp, unsigned long addr, unsigned long end)
 {
-	unsigned long flags, next;
+	unsigned long flags;
 	pud_t pud;
 
 	end = min(pud_addr_end(addr, end), addr + FALLOW_STEP_ENTRIES * PMD_SIZE);
 	local_irq_save(flags);
 	pud = READ_ONCE(*pudp);
 	if (pud_present(pud) && pud_leaf(pud)) {
+		v->looked++;
 		tell_hugetlb(v, vma, addr, end - addr);
 	} else if (pud_present(pud)) {
-		pmd_t *pmdp = pmd_offset(&pud, addr);
-
-		for (next = addr; next < end; next += PMD_SIZE, pmdp++) {
-			pmd_t pmd = READ_ONCE(*pmdp);
-
-			if (pmd_present(pmd) && pmd_leaf(pmd))
-				tell_hugetlb(v, vma, next, PMD_SIZE);
-		}
+		end = walk_hugetlb_pmds(v, vma, pud, addr, end);
 	}
 	local_irq_restore(flags);
 	return end;
@@ -380,38 +409,44 @@ unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *
 	return walk_pmds(v, vma, pud, addr, end);
 }
 
+#if defined(CONFIG_X86) || defined(CONFIG_ARM64)
+
 #ifdef CONFIG_X86
-/*
- * ptep_test_and_clear_young() and its like are out of line, and not exported: what
- * they do is this.
- */
+#define ACCESSED_BIT _PAGE_BIT_ACCESSED
+#else
+#define ACCESSED_BIT ilog2(PTE_AF)
+#endif
+
 static unsigned long *word_of(const struct fallow_entry *entry)
 {
-	return entry->pte ? (unsigned long *)&entry->pte->pte : (unsigned long *)entry->pmd;
+	return entry->pte ? (unsigned long *)entry->pte : (unsigned long *)entry->pmd;
 }
 
-bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
-{
-	return (entry->flags & FALLOW_ENTRY_YOUNG) &&
-	       test_and_clear_bit(_PAGE_BIT_ACCESSED, word_of(entry));
-}
-
+/* What has no accessed bit is in no TLB. */
 void fallow_entry_set_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
 {
-	set_bit(_PAGE_BIT_ACCESSED, word_of(entry));
+	set_bit(ACCESSED_BIT, word_of(entry));
 }
+
 #else
-bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
-{
-	if (!(entry->flags & FALLOW_ENTRY_YOUNG))
-		return false;
-	if (entry->pte)
-		return ptep_test_and_clear_young(vma, entry->addr, entry->pte);
-	return pmdp_test_and_clear_young(vma, entry->addr, entry->pmd);
-}
 
 void fallow_entry_set_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
 {
 	folio_set_young(page_folio(entry->page));
 }
+
 #endif
+
+bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_entry *entry)
+{
+	if (!(entry->flags & FALLOW_ENTRY_YOUNG))
+		return false;
+#ifdef CONFIG_X86
+	/* ptep_test_and_clear_young() and its like are not exported: they do this. */
+	return test_and_clear_bit(ACCESSED_BIT, word_of(entry));
+#else
+	if (entry->pte)
+		return ptep_test_and_clear_young(vma, entry->addr, entry->pte);
+	return pmdp_test_and_clear_young(vma, entry->addr, entry->pmd);
+#endif
+}

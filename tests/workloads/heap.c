@@ -39,6 +39,11 @@ static void (*pattern)(struct worker *w);
 static atomic_int phase;	/* 0 wait, 1 work, 2 churn, 3 quit */
 static atomic_size_t finished;
 
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static uint64_t next_random(struct worker *w)
 {
 	w->seed ^= w->seed << 13;
@@ -143,10 +148,10 @@ static void mmapped_merged(struct worker *w)
 /* Something in the way of brk: the main arena goes on in mappings. */
 static void no_brk(struct worker *w)
 {
-	uintptr_t end = ((uintptr_t)sbrk(0) + 4095) & ~(uintptr_t)4095;
+	uintptr_t end = ((uintptr_t)sbrk(0) + page_size() - 1) & ~(page_size() - 1);
 
-	mmap((void *)end, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-	     0);
+	mmap((void *)end, page_size(), PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	allocate(w, 6000, 5, 13);
 	free_random(w, 50);
 }
@@ -223,7 +228,7 @@ static void aligned_mmapped(struct worker *w)
 		size_t size = any_size(w, 18, 20);
 
 		w->slot[i] = NULL;
-		if (!posix_memalign(&w->slot[i], (size_t)4096 << next_random(w) % 9, size))
+		if (!posix_memalign(&w->slot[i], page_size() << next_random(w) % 9, size))
 			fill(w->slot[i], size);
 		w->used = i + 1;
 	}
@@ -310,7 +315,7 @@ static size_t chunk_bytes(const void *p)
 
 	if (!(head[1] & 2))
 		return size;
-	return ((head[0] & ~(size_t)1) + size + 4095) / 4096 * 4096;
+	return ((head[0] & ~(size_t)1) + size + page_size() - 1) & ~(page_size() - 1);
 }
 
 static void say(const char *text)

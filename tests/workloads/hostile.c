@@ -54,7 +54,8 @@ static void find_arena(void)
 	guard[0] = 1;
 	free(a);
 	/* On purpose: what free() left there is what is wanted. */
-	__asm__ volatile("mov (%1), %0" : "=r"(bin) : "r"(freed) : "memory");
+	__asm__ volatile("" : "+r"(freed) : : "memory");
+	bin = *(const uintptr_t *)freed;
 	arena = (uint8_t *)bin - UNSORTED;
 }
 

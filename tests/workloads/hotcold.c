@@ -29,7 +29,7 @@ static void *use(void *unused)
 {
 	(void)unused;
 	for (;;) {
-		for (size_t i = 0; i < hot_size; i += 4096)
+		for (size_t i = 0; i < hot_size; i += (size_t)getpagesize())
 			(void)hot[i];
 		usleep(period);
 	}

@@ -56,7 +56,7 @@ void incomplete_absent(struct glibc *g)
 
 int peek_init(struct peek *p, struct reader *r)
 {
-	*p = (struct peek){ .reader = r, .data = malloc(PEEK_PAGES * PEEK_PAGE) };
+	*p = (struct peek){ .reader = r, .data = malloc(PEEK_LINES * PEEK_LINE) };
 	return p->data ? 0 : -ENOMEM;
 }
 
@@ -66,19 +66,19 @@ void peek_free(struct peek *p)
 	p->data = NULL;
 }
 
-static int peek_page(struct peek *p, uint64_t page, const uint8_t **data)
+static int peek_line(struct peek *p, uint64_t line, const uint8_t **data)
 {
-	size_t slot = page / PEEK_PAGE % PEEK_PAGES;
-	uint8_t *to = p->data + slot * PEEK_PAGE;
+	size_t slot = line / PEEK_LINE % PEEK_LINES;
+	uint8_t *to = p->data + slot * PEEK_LINE;
 
-	if (p->page[slot] != page) {
+	if (p->line[slot] != line) {
 		int err;
 
-		p->page[slot] = 0;
-		err = reader_read(p->reader, page, to, PEEK_PAGE);
+		p->line[slot] = 0;
+		err = reader_read(p->reader, line, to, PEEK_LINE);
 		if (err)
 			return err;
-		p->page[slot] = page;
+		p->line[slot] = line;
 	}
 	*data = to;
 	return 0;
@@ -86,15 +86,15 @@ static int peek_page(struct peek *p, uint64_t page, const uint8_t **data)
 
 int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len)
 {
-	if (addr < PEEK_PAGE || addr + len < addr)
+	if (addr < PEEK_LINE || addr + len < addr)
 		return -EFAULT;
 	if (++p->steps > PEEK_BUDGET)
 		return -EFAULT;
 	while (len) {
-		size_t at = addr % PEEK_PAGE;
-		size_t n = len < PEEK_PAGE - at ? len : PEEK_PAGE - at;
+		size_t at = addr % PEEK_LINE;
+		size_t n = len < PEEK_LINE - at ? len : PEEK_LINE - at;
 		const uint8_t *data;
-		int err = peek_page(p, addr - at, &data);
+		int err = peek_line(p, addr - at, &data);
 
 		if (err)
 			return err;
@@ -178,7 +178,7 @@ static int emit_around(struct emitter *em, uint32_t arena, enum extent_kind kind
 static int close_run(struct emitter *em, uint32_t arena)
 {
 	uint64_t start = em->run, end = em->run_end;
-	uint64_t page = em->g->src->target->reader.page_size;
+	uint64_t page = em->g->page;
 	uint64_t from = (start + CHUNK_STRUCT + page - 1) / page * page;
 	uint64_t to = end - end % page;
 
@@ -201,8 +201,7 @@ static int emit_top(struct emitter *em, const struct segment *s, uint64_t start,
 		    uint64_t end)
 {
 	const struct glibc *g = em->g;
-	uint64_t unit = g->par.thp_pagesize ? g->par.thp_pagesize
-					    : g->src->target->reader.page_size;
+	uint64_t unit = g->par.thp_pagesize ? g->par.thp_pagesize : g->page;
 	uint64_t area, extra = 0;
 
 	if (em->run < em->run_end)
@@ -473,6 +472,7 @@ static struct heap *heap_new(const struct heap_source *src)
 		return NULL;
 	}
 	g->src = src;
+	g->page = src->target->reader.page_size;
 	h->ops = &heap_glibc;
 	h->priv = g;
 	return h;

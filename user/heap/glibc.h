@@ -94,19 +94,23 @@ struct segment {
 #define MARK_TCACHE 3u /* is a tcache_perthread_struct */
 #define MARK_KINDS  3u
 
-/* The last pages that were looked at, so that lists cost few system calls. */
-#define PEEK_PAGES 64
-#define PEEK_PAGE  4096u
+/*
+ * The last places that were looked at, so that lists cost few system calls: lines of
+ * what every page size is a multiple of.
+ */
+#define PEEK_LINES 64
+#define PEEK_LINE  4096u
 
 struct peek {
 	struct reader *reader;
-	uint64_t page[PEEK_PAGES]; /* 0: slot is empty */
-	uint8_t *data; /* PEEK_PAGES pages */
+	uint64_t line[PEEK_LINES]; /* 0: slot is empty */
+	uint8_t *data; /* PEEK_LINES lines */
 	unsigned int steps; /* reads so far; bounded */
 };
 
 struct glibc {
 	const struct heap_source *src;
+	uint64_t page; /* bytes in a page */
 	const struct arena_layout *layout;
 	struct malloc_par par;
 	struct arena *arenas; /* [0] is main_arena */

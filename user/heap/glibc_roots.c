@@ -211,8 +211,8 @@ static int try_around(struct glibc *g, uint64_t linked)
 static int scan_range(struct glibc *g, uint64_t start, uint64_t end, uint8_t *buf,
 		      unsigned int *tries)
 {
-	uint8_t present[READER_WINDOW / PEEK_PAGE];
-	const size_t overlap = PEEK_PAGE;
+	uint8_t present[READER_WINDOW_PAGES];
+	const size_t overlap = g->page;
 
 	for (uint64_t at = start; at < end;) {
 		size_t len = end - at < READER_WINDOW ? end - at : READER_WINDOW;
@@ -294,13 +294,14 @@ static void read_par(const uint8_t *buf, const struct par_layout *l, struct mall
 	};
 }
 
-static bool page_power(uint64_t n)
+static bool page_power(const struct glibc *g, uint64_t n)
 {
-	return !n || (!(n & (n - 1)) && n >= PEEK_PAGE);
+	return !n || (!(n & (n - 1)) && n >= g->page);
 }
 
 /* Relations between the fields that hold in every process. */
-static bool par_holds(const struct malloc_par *p, uint64_t max_mmapped)
+static bool par_holds(const struct glibc *g, const struct malloc_par *p,
+		      uint64_t max_mmapped)
 {
 	if (!p->arena_test || p->arena_test > ARENAS_MAX || p->arena_max > ARENAS_MAX)
 		return false;
@@ -308,9 +309,9 @@ static bool par_holds(const struct malloc_par *p, uint64_t max_mmapped)
 	    p->n_mmaps_max > INT32_MAX || p->max_n_mmaps > INT32_MAX)
 		return false;
 	if (!p->n_mmaps != !p->mmapped_mem || p->mmapped_mem > max_mmapped ||
-	    p->mmapped_mem % PEEK_PAGE)
+	    p->mmapped_mem % g->page)
 		return false;
-	return page_power(p->thp_pagesize) && page_power(p->hp_pagesize) &&
+	return page_power(g, p->thp_pagesize) && page_power(g, p->hp_pagesize) &&
 	       p->tcache_bins <= TCACHE_BINS_MAX && p->tcache_count <= UINT16_MAX &&
 	       p->tcache_max_bytes <= TCACHE_BYTES_MAX;
 }
@@ -323,7 +324,7 @@ static int par_score(const struct glibc *g, const struct malloc_par *p)
 {
 	const struct vma *v = p->sbrk_base ? vma_find(g->src->vmas, p->sbrk_base) : NULL;
 	bool at_heap = v && p->sbrk_base <= g->arenas[0].top &&
-		       !strcmp(v->name, "[heap]") && p->sbrk_base - v->start < PEEK_PAGE;
+		       !strcmp(v->name, "[heap]") && p->sbrk_base - v->start < g->page;
 
 	return 4 * at_heap + 2 * (p->arena_test == 8) + (p->n_mmaps_max == 65536) +
 	       (p->top_pad == 128 << 10) + (p->tcache_bins == 64) +
@@ -344,7 +345,7 @@ static void best_par(struct glibc *g, const uint8_t *buf, size_t len)
 
 		for (size_t at = 0; at + l->size <= len; at += 8) {
 			read_par(buf + at, l, &p);
-			if (!par_holds(&p, get64(buf + at, l->mmapped_mem + 8)) ||
+			if (!par_holds(g, &p, get64(buf + at, l->mmapped_mem + 8)) ||
 			    par_score(g, &p) <= best)
 				continue;
 			best = par_score(g, &p);
@@ -356,17 +357,17 @@ static void best_par(struct glibc *g, const uint8_t *buf, size_t len)
 
 static int find_par(struct glibc *g, uint8_t *buf)
 {
-	uint64_t main = g->arenas[0].addr, page = g->src->target->reader.page_size;
-	uint64_t start = main - main % page, end = data_end(g, main);
+	uint64_t main = g->arenas[0].addr;
+	uint64_t start = main - main % g->page, end = data_end(g, main);
 	const struct vma *v = vma_find(g->src->vmas, main);
-	uint8_t present[READER_WINDOW / PEEK_PAGE];
+	uint8_t present[READER_WINDOW_PAGES];
 	ssize_t got;
 
 	start = v && start - v->start > PAR_SEARCH ? start - PAR_SEARCH
 		: v				   ? v->start
 						   : start;
-	if (end - start > 2 * PAR_SEARCH)
-		end = start + 2 * PAR_SEARCH;
+	if (end - main > PAR_SEARCH + g->page)
+		end = main - main % g->page + PAR_SEARCH + g->page;
 	got = reader_window(&g->src->target->reader, start, end - start, buf, present);
 	if (got < 0)
 		return (int)got;

@@ -123,7 +123,7 @@ static int read_heap_info(struct glibc *g, uint64_t heap, uint64_t arena,
 
 	if (err)
 		return err == -ESRCH ? err : 0;
-	return h->arena == arena && h->size && h->size % PEEK_PAGE == 0;
+	return h->arena == arena && h->size && h->size % g->page == 0;
 }
 
 /*
@@ -161,7 +161,7 @@ static uint64_t first_chunk(const struct glibc *g, uint64_t heap, const struct a
 static int arena_segments(struct glibc *g, uint32_t index)
 {
 	const struct arena *a = &g->arenas[index];
-	uint64_t info_size = a->addr % PEEK_PAGE; /* sizeof(heap_info) */
+	uint64_t info_size = a->addr % g->page; /* sizeof(heap_info) */
 	struct heap_info h;
 	uint64_t heap, sum = 0;
 	int ok = heap_of(g, a->top, a->addr, &heap, &h);
@@ -221,7 +221,8 @@ static size_t segment_above(const struct glibc *g, size_t n, uint64_t addr)
  * top, and bit 0 of prev_size says that huge pages are used
  * (mmap_set_chunk()).
  */
-static uint64_t mmapped_length(const struct chunk_head *h, uint64_t lead, uint64_t max)
+static uint64_t mmapped_length(const struct glibc *g, const struct chunk_head *h,
+			       uint64_t lead, uint64_t max)
 {
 	uint64_t size = h->size & ~(uint64_t)SIZE_FLAGS;
 
@@ -229,33 +230,44 @@ static uint64_t mmapped_length(const struct chunk_head *h, uint64_t lead, uint64
 		return 0;
 	if (size < CHUNK_MIN || size > max - lead)
 		return 0;
-	if ((lead + size) % PEEK_PAGE == 0)
+	if ((lead + size) % g->page == 0)
 		return lead + size;
-	if ((lead + size + 16) % PEEK_PAGE == 0)
+	if ((lead + size + 16) % g->page == 0)
 		return lead + size + 16;
 	return 0;
 }
 
-/* A mapped block whose mapping starts at @start: its length or 0. */
-static int64_t mmapped_at(struct glibc *g, uint64_t start, uint64_t end)
+/* Of a block that begins in the line at @start + @at of its mapping: its length or 0. */
+static int64_t mmapped_in_line(struct glibc *g, uint64_t start, uint64_t at, uint64_t end)
 {
-	uint8_t page[PEEK_PAGE];
-	int err = peek_read(&g->peek, start, page, sizeof(page));
+	uint8_t line[PEEK_LINE];
+	int err = peek_read(&g->peek, start + at, line, sizeof(line));
 
 	if (err)
 		return err == -ESRCH ? err : 0;
-	/* An aligned block begins a multiple of 16 into its mapping. */
-	for (uint32_t lead = 0; lead + sizeof(struct chunk_head) <= sizeof(page);
-	     lead += LEAD_STEP) {
+	for (uint32_t i = 0; i < sizeof(line); i += LEAD_STEP) {
 		struct chunk_head h;
 		uint64_t len;
 
-		memcpy(&h, page + lead, sizeof(h));
-		len = mmapped_length(&h, lead, end - start);
+		memcpy(&h, line + i, sizeof(h));
+		len = mmapped_length(g, &h, at + i, end - start);
 		if (len && len <= end - start)
 			return (int64_t)len;
 	}
 	return 0;
+}
+
+/*
+ * A mapped block whose mapping starts at @start: its length or 0. An aligned block
+ * begins a multiple of 16 into the first page.
+ */
+static int64_t mmapped_at(struct glibc *g, uint64_t start, uint64_t end)
+{
+	int64_t len = 0;
+
+	for (uint64_t at = 0; !len && at < g->page; at += PEEK_LINE)
+		len = mmapped_in_line(g, start, at, end);
+	return len;
 }
 
 static int add_mmapped(struct glibc *g, uint64_t start, uint64_t len)
@@ -310,7 +322,7 @@ static int read_page_heads(struct glibc *g, uint64_t start, size_t pages,
 		return err;
 	for (size_t i = 0; i < pages; i++)
 		if (present[i] == PAGE_RESIDENT)
-			h->addr[h->n++] = start + i * PEEK_PAGE;
+			h->addr[h->n++] = start + i * g->page;
 	return h->n ? reader_gather(&g->src->target->reader, h->addr, h->n,
 				    sizeof(h->head[0]), h->head, h->ok)
 		    : 0;
@@ -353,14 +365,15 @@ static int collect_within(struct glibc *g, uint64_t start, uint64_t end,
 	uint64_t done = start; /* below this, all is part of a candidate */
 
 	for (uint64_t at = start; at < end && !cs->too_many;) {
-		uint64_t left = (end - at) / PEEK_PAGE;
+		uint64_t left = (end - at) / g->page;
 		size_t pages = left < GATHER ? left : GATHER;
 		int err = read_page_heads(g, at, pages, &h);
 
 		for (size_t i = 0; !err && i < h.n; i++) {
 			uint64_t from = h.addr[i];
 			uint64_t len =
-				h.ok[i] ? mmapped_length(&h.head[i], 0, end - from) : 0;
+				h.ok[i] ? mmapped_length(g, &h.head[i], 0, end - from)
+					: 0;
 
 			if (!len || len > end - from || from < done)
 				continue;
@@ -369,7 +382,7 @@ static int collect_within(struct glibc *g, uint64_t start, uint64_t end,
 		}
 		if (err)
 			return err;
-		at += pages * PEEK_PAGE;
+		at += pages * g->page;
 		if (at < done)
 			at = done;
 	}

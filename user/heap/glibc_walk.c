@@ -13,12 +13,13 @@
 
 #define RETRIES 3
 #define WINDOW_SMALL                                                                     \
-	(16u << 10) /* after a jump: one chunk's head may be all that is wanted */
+	(16u                                                                             \
+	 << 10) /* or a page: after a jump, a chunk's head may be all that is wanted */
 
 struct walk_window {
 	uint64_t start, end; /* empty: nothing read */
 	size_t next_len;
-	uint8_t present[READER_WINDOW / PEEK_PAGE];
+	uint8_t present[READER_WINDOW_PAGES];
 	uint8_t data[READER_WINDOW];
 };
 
@@ -48,9 +49,11 @@ void walk_window_free(struct walk_window *w)
 static int fill(struct walk *k, uint64_t addr)
 {
 	struct walk_window *w = k->w;
-	uint64_t start = addr - addr % PEEK_PAGE;
-	uint64_t left = (k->s->end - start + PEEK_PAGE - 1) / PEEK_PAGE * PEEK_PAGE;
-	size_t len = start == w->end ? 2 * w->next_len : WINDOW_SMALL;
+	uint64_t page = k->g->page, start = addr - addr % page;
+	uint64_t left = (k->s->end - start + page - 1) / page * page;
+	size_t len = start == w->end	   ? 2 * w->next_len
+		     : page > WINDOW_SMALL ? page
+					   : WINDOW_SMALL;
 	ssize_t got;
 
 	if (len > READER_WINDOW)
@@ -81,7 +84,7 @@ static int head_at(struct walk *k, uint64_t addr, struct chunk_head *h)
 		if (err)
 			return err;
 	}
-	if (w->present[(addr - w->start) / PEEK_PAGE] != PAGE_RESIDENT)
+	if (w->present[(addr - w->start) / k->g->page] != PAGE_RESIDENT)
 		return -ENODATA;
 	memcpy(h, w->data + (addr - w->start), sizeof(*h));
 	return 0;

@@ -371,6 +371,13 @@ static int sweep_part(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
 	return more < 0 ? gone(sw, more) : 0;
 }
 
+/* What is in use below a stack pointer (x86-64 psABI, 3.2.2; AAPCS64 has nothing). */
+#ifdef __x86_64__
+#define RED_ZONE 128
+#else
+#define RED_ZONE 0
+#endif
+
 /* One unclaimed part of a VMA, split at the stack pointer if it is a stack. */
 static int sweep_gap(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
 		     uint64_t sp)
@@ -381,8 +388,7 @@ static int sweep_gap(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
 	if (!sp)
 		return sweep_part(sw, i, start, end,
 				  main_stack ? LEDGER_STACK_LIVE : LEDGER_ANON_OTHER);
-	/* The red zone below the pointer is in use (x86-64 psABI, 3.2.2). */
-	sp -= 128;
+	sp -= RED_ZONE;
 	sp -= sp % sw->page;
 	if (!sw->s->regions[i].owner[0])
 		sw->s->regions[i].owner = "stack";

@@ -15,7 +15,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define WINDOW_PAGES (READER_WINDOW / 4096)
 #define GATHER_BATCH 512 /* below IOV_MAX */
 
 int reader_open(struct reader *r, pid_t pid, int proc_dir)
@@ -56,10 +55,10 @@ int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entr
 
 int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *present)
 {
-	uint64_t entries[WINDOW_PAGES];
+	uint64_t entries[READER_WINDOW_PAGES];
 
 	while (pages) {
-		size_t n = pages < WINDOW_PAGES ? pages : WINDOW_PAGES;
+		size_t n = pages < READER_WINDOW_PAGES ? pages : READER_WINDOW_PAGES;
 		int err = reader_pagemap(r, addr, n, entries);
 
 		if (err)
@@ -139,7 +138,7 @@ static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
 	struct iovec remote = { (void *)(uintptr_t)addr, len };
 	uint64_t first = addr - addr % r->page_size;
 	size_t pages = (addr + len - first + r->page_size - 1) / r->page_size;
-	uint8_t present[WINDOW_PAGES + 1];
+	uint8_t present[READER_WINDOW_PAGES + 1];
 	ssize_t got;
 	int err = reader_presence(r, first, pages, present);
 

@@ -16,6 +16,9 @@
 /* The most that one reader_window() call copies. */
 #define READER_WINDOW (256u << 10)
 
+/* The most pages in it: none are smaller. */
+#define READER_WINDOW_PAGES (READER_WINDOW / 4096)
+
 enum page_presence {
 	PAGE_ABSENT = 0, /* never touched, or given back */
 	PAGE_RESIDENT, /* copied */
