@@ -8,13 +8,14 @@ import time
 
 from heaplib import BIN, FALLOW
 
+MAPS = os.path.join(BIN, "maps")
 HEADER = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
 
 
 class Maps:
-    def __init__(self, modes, cwd="/tmp", before=None):
+    def __init__(self, modes, cwd="/tmp", before=None, program=MAPS):
         """@before is called in the new process before it becomes the workload."""
-        self.process = subprocess.Popen([os.path.join(BIN, "maps"), *modes], cwd=cwd,
+        self.process = subprocess.Popen([program, *modes], cwd=cwd,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         preexec_fn=before)
         self.pid = self.process.pid

@@ -42,6 +42,10 @@ dead_child_of() {
 	refused 2 'not a duration' report 1 --after=soon
 	refused 2 'none of auto, kmod, procfs' report 1 --source=magic
 	refused 2 'no verdict is named' report 1 --fail-on=doom
+	refused 2 'not a duration' report 1 --idle=soon
+	refused 2 'not between 10 ms and 3600 s' report 1 --idle=5ms
+	refused 2 'not between 10 ms and 3600 s' report 1 --idle=2h
+	refused 2 'option --idle=1s is not known' regions 1 --idle=1s
 	refused 2 'one target at a time' report 1 2
 	refused 2 'name one process' report
 	refused 2 'takes no argument' info 1
@@ -131,6 +135,8 @@ if os.fork(): time.sleep(60)' 3>&- &
 @test "the module where there is none" {
 	[ ! -e /sys/module/fallow ] || skip "the module is loaded"
 	refused 1 'module is not loaded' --source=kmod $$
+	refused 1 'idle, procfs cannot tell: the fallow module is not loaded' report --idle=1s $$
+	refused 1 'idle, procfs cannot tell' report --idle=1s --source=procfs $$
 }
 
 @test "a process that ends midway" {

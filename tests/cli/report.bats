@@ -24,7 +24,8 @@ load common
 		has("evidence") and has("advice")' <<<"$output"
 	jq -e '([.ledger[].resident_bytes] | add) == .process.rss_bytes' <<<"$output"
 	jq -e 'has("torn_bytes") and has("warnings") and has("regions")' <<<"$output"
-	jq -e '.ledger[0].idle_bytes == null' <<<"$output"
+	jq -e '.idle_ns == null and all(.ledger[]; .idle_bytes == null and
+		.idle_unknown_bytes == null)' <<<"$output"
 }
 
 @test "the JSON is as the schema says" {

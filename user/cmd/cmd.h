@@ -23,6 +23,7 @@
 #define OPT_FAIL_ON  (1u << 4)
 #define OPT_INTERVAL (1u << 5)
 #define OPT_SOURCE   (1u << 6)
+#define OPT_IDLE     (1u << 7)
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
@@ -32,6 +33,7 @@ struct options {
 	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
+	uint64_t idle_ns; /* 0: ages are not asked for */
 	uint32_t fail_on; /* bit per enum verdict_id */
 };
 
@@ -53,6 +55,13 @@ struct session {
 
 int session_open(struct session *ss, const struct options *o, struct error *e);
 void session_close(struct session *ss);
+
+/*
+ * With --idle: begins to learn when the target's pages are accessed, and waits
+ * until what was not accessed for o->idle_ns is known. A signal that ends the
+ * program ends that first. pages_age_end() is for the caller, after its last look.
+ */
+int session_watch_idle(struct session *ss, const struct options *o, struct error *e);
 
 /* snapshot_take(), with the target stopped meanwhile if @o asks for that. */
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linux/fallow.h"
 #include "model/verdict.h"
 
 #define NS_PER_S 1000000000.0
@@ -20,7 +21,8 @@ enum {
 	KEY_FREEZE,
 	KEY_FAIL_ON,
 	KEY_SOURCE,
-	KEY_CGROUP
+	KEY_CGROUP,
+	KEY_IDLE
 };
 
 static const struct known_option {
@@ -35,6 +37,7 @@ static const struct known_option {
 	{ { "fail-on", required_argument, NULL, KEY_FAIL_ON }, OPT_FAIL_ON },
 	{ { "source", required_argument, NULL, KEY_SOURCE }, OPT_SOURCE },
 	{ { "cgroup", required_argument, NULL, KEY_CGROUP }, OPT_TARGET },
+	{ { "idle", required_argument, NULL, KEY_IDLE }, OPT_IDLE },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -69,6 +72,22 @@ static int set_duration(const char *name, const char *arg, uint64_t *ns, struct 
 			e, EXIT_USAGE,
 			"--%s: \"%s\" is not a duration such as 30s, 500ms or 2m", name,
 			arg);
+	return 0;
+}
+
+#define NS_PER_MS 1000000ull
+
+static int set_idle(const char *arg, uint64_t *ns, struct error *e)
+{
+	if (set_duration("idle", arg, ns, e))
+		return -1;
+	if (*ns < FALLOW_INTERVAL_MIN_MS * NS_PER_MS ||
+	    *ns > FALLOW_INTERVAL_MAX_MS * NS_PER_MS)
+		return error_set(
+			e, EXIT_USAGE,
+			"--idle: \"%s\" is not between %d ms and %d s, which is what "
+			"the module takes",
+			arg, FALLOW_INTERVAL_MIN_MS, FALLOW_INTERVAL_MAX_MS / 1000);
 	return 0;
 }
 
@@ -120,6 +139,8 @@ static int apply(struct options *o, int key, struct error *e)
 		return set_duration("after", optarg, &o->after_ns, e);
 	case KEY_INTERVAL:
 		return set_duration("interval", optarg, &o->interval_ns, e);
+	case KEY_IDLE:
+		return set_idle(optarg, &o->idle_ns, e);
 	case KEY_SOURCE:
 		return set_source(optarg, &o->source, e);
 	case KEY_FAIL_ON:

@@ -52,10 +52,11 @@ static void show_progress(struct progress *p, uint64_t done, uint64_t total)
 	s->shown = true;
 }
 
-static int look_shown(struct session *ss, struct snapshot *s, struct error *e)
+static int look_shown(struct session *ss, const struct options *o, struct snapshot *s,
+		      struct error *e)
 {
 	struct shown_progress p = { .progress.tick = show_progress, .begun = time(NULL) };
-	int err = snapshot_take(s, &ss->target, &ss->pages, &p.progress, e);
+	int err = snapshot_take(s, &ss->target, &ss->pages, o->idle_ns, &p.progress, e);
 
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
@@ -66,8 +67,8 @@ static int look(struct session *ss, const struct options *o, struct snapshot *s,
 		struct error *e)
 {
 	if (!o->quiet && isatty(STDERR_FILENO))
-		return look_shown(ss, s, e);
-	return snapshot_take(s, &ss->target, &ss->pages, NULL, e);
+		return look_shown(ss, o, s, e);
+	return snapshot_take(s, &ss->target, &ss->pages, o->idle_ns, NULL, e);
 }
 
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,

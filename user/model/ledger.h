@@ -29,7 +29,8 @@ enum ledger_class {
 struct ledger_line {
 	uint64_t resident;
 	uint64_t swapped;
-	uint64_t idle;
+	uint64_t idle; /* not accessed for as long as was asked; of known age */
+	uint64_t idle_unknown; /* resident, of unknown age */
 	uint64_t pinned;
 	uint64_t huge; /* mapped by huge page-table entries */
 	uint64_t zero;

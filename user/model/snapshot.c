@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "model/size.h"
 #include "model/sweep.h"
 
 static const struct heap_ops *const decoders[] = { &heap_glibc };
@@ -135,22 +136,23 @@ static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 }
 
 /*
- * A count of a whole VMA belongs to the only class that has pages there; where
- * several have, a count that is not 0 cannot be split.
+ * Of a source that does not tell which pages are mapped huge: the count of a
+ * whole VMA belongs to the only class that has pages there; where several have, a
+ * count that is not 0 cannot be split.
  */
-static void spread(struct snapshot *s, size_t i, uint64_t count, size_t column)
+static void spread_huge(struct snapshot *s, size_t i)
 {
 	const struct region *r = &s->regions[i];
+	uint64_t count = s->vmas.v[i].st.anon_huge;
 	int classes = 0;
 
 	for (int c = 0; c < LEDGER_CLASSES; c++)
 		classes += r->resident[c] != 0;
-	for (int c = 0; c < LEDGER_CLASSES; c++) {
-		uint64_t *to = (uint64_t *)((char *)&s->ledger[c] + column);
-
+	for (int c = 0; c < LEDGER_CLASSES; c++)
 		if (r->resident[c])
-			*to = count_add(*to, count && classes > 1 ? UNKNOWN : count);
-	}
+			s->ledger[c].huge =
+				count_add(s->ledger[c].huge,
+					  count && classes > 1 ? UNKNOWN : count);
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)
@@ -158,10 +160,36 @@ static uint64_t distance(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static void add_up(struct snapshot *s)
+/* Takes back what the sweep could not know. */
+static void settle_line(struct ledger_line *l, const struct snapshot *s, uint32_t known)
+{
+	if (l->resident && !(known & RUN_PINNED))
+		l->pinned = UNKNOWN;
+	l->zero = UNKNOWN;
+	if (!s->idle_ns)
+		l->idle_unknown = UNKNOWN;
+	/* Where some ages are known, what is idle by them is so at least. */
+	if (!s->idle_ns || (l->resident && l->idle_unknown >= l->resident))
+		l->idle = UNKNOWN;
+}
+
+static void warn_of_ages(struct snapshot *s)
+{
+	char size[SIZE_TEXT];
+	uint64_t unknown = 0;
+
+	for (int c = 0; s->idle_ns && c < LEDGER_CLASSES; c++)
+		unknown += s->ledger[c].idle_unknown;
+	if (unknown)
+		snapshot_warn(s,
+			      "of %s it is not known when they were accessed (pinned for "
+			      "DMA, or new): they are not counted as idle",
+			      size_format(size, unknown));
+}
+
+static void add_up(struct snapshot *s, uint32_t known)
 {
 	for (size_t i = 0; i < s->vmas.n; i++) {
-		const struct vma *v = &s->vmas.v[i];
 		uint64_t resident = 0;
 
 		for (int c = 0; c < LEDGER_CLASSES; c++) {
@@ -169,16 +197,16 @@ static void add_up(struct snapshot *s)
 			s->ledger[c].swapped += s->regions[i].swapped[c];
 			resident += s->regions[i].resident[c];
 		}
-		spread(s, i, v->st.anon_huge, offsetof(struct ledger_line, huge));
-		spread(s, i, v->st.pinned, offsetof(struct ledger_line, pinned));
-		s->torn += distance(resident, v->st.rss);
+		if (!(known & RUN_HUGE))
+			spread_huge(s, i);
+		s->torn += distance(resident, s->vmas.v[i].st.rss);
 	}
 	for (int c = 0; c < LEDGER_CLASSES; c++) {
 		s->rss += s->ledger[c].resident;
 		s->swap += s->ledger[c].swapped;
-		s->ledger[c].idle = UNKNOWN;
-		s->ledger[c].zero = UNKNOWN;
+		settle_line(&s->ledger[c], s, known);
 	}
+	warn_of_ages(s);
 }
 
 static int take(struct snapshot *s, struct target *t, struct pages *p,
@@ -197,15 +225,15 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 			      "%zu of %u threads were running: their stacks are not "
 			      "split, or are in anon.other",
 			      sp.unknown, s->process.threads);
-	err = find_heaps(s, t, e) || sweep(s, t, &sp, progress, e);
+	err = find_heaps(s, t, e) || sweep(s, t, p, &sp, progress, e);
 	stack_pointers_free(&sp);
 	return err ? -1 : 0;
 }
 
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_t idle_ns,
 		  struct progress *progress, struct error *e)
 {
-	*s = (struct snapshot){ .source = p->ops->name };
+	*s = (struct snapshot){ .source = p->ops->name, .idle_ns = idle_ns };
 	clock_gettime(CLOCK_REALTIME, &s->time);
 	s->monotonic_ns = monotonic_ns();
 	name_host(s);
@@ -213,7 +241,7 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 		snapshot_free(s);
 		return -1;
 	}
-	add_up(s);
+	add_up(s, p->known);
 	s->duration_ns = monotonic_ns() - s->monotonic_ns;
 	return 0;
 }

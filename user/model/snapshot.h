@@ -51,6 +51,7 @@ struct snapshot {
 	struct timespec time; /* CLOCK_REALTIME */
 	uint64_t monotonic_ns; /* CLOCK_MONOTONIC, for intervals */
 	uint64_t duration_ns;
+	uint64_t idle_ns; /* what the ledger's idle means; 0: was not asked for */
 	char host[65], kernel[65];
 	const char *source; /* "kmod", "procfs" */
 	struct process process;
@@ -75,10 +76,12 @@ struct progress {
 };
 
 /*
- * Looks at @t through @p. @progress may be NULL. On failure @e says why and @s needs no freeing.
- * Budget: one pass over the resident part of the heaps and over pagemap.
+ * Looks at @t through @p, which learns when pages are accessed, looking each
+ * @idle_ns, or does not: 0. @progress may be NULL. On failure @e says why and @s
+ * needs no freeing. Budget: one pass over the resident part of the heaps, and over
+ * the page table.
  */
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_t idle_ns,
 		  struct progress *progress, struct error *e);
 void snapshot_free(struct snapshot *s);
 

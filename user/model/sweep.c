@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pages/runs.h"
+#include "pages/stream.h"
 
 /* A contiguous piece of address space that a heap claims, page aligned. */
 struct claim {
@@ -30,26 +30,20 @@ struct sweep {
 	struct snapshot *s;
 	struct target *t;
 	struct error *e;
-	struct zero_page zero;
 	uint64_t page; /* page size */
-	uint64_t *buffer; /* for runs */
+	struct page_stream stream;
 	struct heap *heap; /* whose extents are coming in */
 	struct gather g;
-	struct runs runs;
-	struct page_run run; /* the current run; empty: none read yet */
-	size_t vma; /* index of the VMA that runs is in */
-	bool in_vma; /* runs was started on it */
+	size_t vma; /* index of the VMA that is being filed */
+	uint64_t file_huge; /* bytes of page cache in it that are mapped huge */
+	bool huge_unsplit; /* by clean and dirty, in some VMA */
 	struct claim *claims;
 	size_t nclaims, claims_cap;
+	size_t claim; /* the first one that ends above what is being filed */
 	struct progress *progress; /* may be NULL */
 	uint64_t done, total; /* bytes of heap filed; of all VMAs resident */
 	uint64_t told; /* done at the last tick */
 };
-
-static int gone(struct sweep *sw, int err)
-{
-	return error_sys(sw->e, -err, "process %d, reading its pagemap", (int)sw->t->pid);
-}
 
 static int claim(struct sweep *sw, uint64_t start, uint64_t end)
 {
@@ -104,22 +98,45 @@ static void count_held(struct heap_arena *a, const uint64_t bytes[EXTENT_KINDS],
 		a->held_top += resident;
 }
 
-/* Files @resident and @swapped bytes of pages like the gathered one. */
-static void file_heap(struct sweep *sw, uint64_t start, uint64_t resident,
-		      uint64_t swapped)
+static uint64_t length(const struct page_run *run)
+{
+	return run->end - run->start;
+}
+
+/* What the pages' states add to their class, besides where they are. */
+static void file_states(struct sweep *sw, enum ledger_class c, const struct page_run *run)
+{
+	struct ledger_line *l = &sw->s->ledger[c];
+
+	if (run->state & RUN_HUGE)
+		l->huge += length(run);
+	if (run->state & RUN_PINNED)
+		l->pinned += length(run);
+	if (!run->age)
+		l->idle_unknown += length(run);
+	else if (run->age > 1)
+		l->idle += length(run);
+}
+
+/* Files pages like the gathered one. */
+static void file_heap(struct sweep *sw, const struct page_run *run)
 {
 	const uint64_t *bytes = sw->g.bytes;
 	struct heap_arena *a = &sw->heap->arenas[sw->g.arena];
 	enum ledger_class c = class_of(bytes, sw->page);
 	struct region *r = &sw->s->regions[sw->vma];
-	uint64_t pages = resident / sw->page;
 	uint64_t stranded = bytes[EXTENT_FREE] + bytes[EXTENT_CACHED] + bytes[EXTENT_TOP];
+	uint64_t resident = run->state & RUN_RESIDENT ? length(run) : 0;
+	uint64_t swapped = run->state & RUN_SWAPPED ? length(run) : 0;
+	uint64_t pages = resident / sw->page;
 
 	r->owner = sw->heap->ops->name;
 	r->resident[c] += resident;
 	r->swapped[c] += swapped;
 	a->resident += resident;
 	a->swapped += swapped;
+	if (resident)
+		file_states(sw, c, run);
 	switch (c) {
 	case LEDGER_HEAP_USED:
 		a->used += resident;
@@ -129,7 +146,7 @@ static void file_heap(struct sweep *sw, uint64_t start, uint64_t resident,
 		break;
 	case LEDGER_HEAP_RETURNABLE:
 		a->returnable += resident;
-		if (a->kind == ARENA_MAIN && a->top && start >= a->top)
+		if (a->kind == ARENA_MAIN && a->top && run->start >= a->top)
 			a->returnable_top += resident;
 		break;
 	case LEDGER_HEAP_HELD:
@@ -140,37 +157,13 @@ static void file_heap(struct sweep *sw, uint64_t start, uint64_t resident,
 	}
 }
 
-/* Moves the run stream to the run that holds @addr, which lies in sw->vma. */
-static int seek_run(struct sweep *sw, uint64_t addr)
-{
-	struct vma *v = &sw->s->vmas.v[sw->vma];
-
-	if (!sw->in_vma || addr > sw->runs.next) {
-		runs_init(&sw->runs, &sw->t->reader, &sw->zero, v, addr, v->end,
-			  sw->buffer);
-		sw->run = (struct page_run){ .end = 0 };
-		sw->in_vma = true;
-	}
-	while (sw->run.end <= addr) {
-		int more = runs_next(&sw->runs, &sw->run);
-
-		if (more < 0)
-			return gone(sw, more);
-		if (!more)
-			sw->run = (struct page_run){ addr, v->end, RUN_NONE };
-	}
-	return 0;
-}
-
 /* Moves sw->vma to the first VMA that ends above @addr; false past the last. */
 static bool seek_vma(struct sweep *sw, uint64_t addr)
 {
 	const struct vma_list *l = &sw->s->vmas;
 
-	while (sw->vma < l->n && l->v[sw->vma].end <= addr) {
+	while (sw->vma < l->n && l->v[sw->vma].end <= addr)
 		sw->vma++;
-		sw->in_vma = false;
-	}
 	return sw->vma < l->n;
 }
 
@@ -190,7 +183,7 @@ static int flush(struct sweep *sw)
 		return -1;
 	while (addr < end) {
 		const struct vma *v;
-		uint64_t upto;
+		struct page_run piece;
 
 		if (!seek_vma(sw, addr) || sw->s->vmas.v[sw->vma].start >= end) {
 			sw->s->torn += end - addr; /* mapped after the VMAs were read */
@@ -201,15 +194,13 @@ static int flush(struct sweep *sw)
 			sw->s->torn += v->start - addr;
 			addr = v->start;
 		}
-		if (seek_run(sw, addr))
+		if (!page_stream_covers(&sw->stream, addr) &&
+		    page_stream_begin(&sw->stream, addr, v->end, sw->e))
 			return -1;
-		upto = min(min(end, v->end), sw->run.end);
-		file_heap(sw, addr,
-			  sw->run.state == RUN_ANON || sw->run.state == RUN_FILE
-				  ? upto - addr
-				  : 0,
-			  sw->run.state == RUN_SWAPPED ? upto - addr : 0);
-		addr = upto;
+		if (page_stream_at(&sw->stream, addr, min(end, v->end), &piece, sw->e))
+			return -1;
+		file_heap(sw, &piece);
+		addr = piece.end;
 	}
 	memset(&sw->g, 0, sizeof(sw->g));
 	return 0;
@@ -287,7 +278,7 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 
 	sw->heap = h;
 	sw->vma = 0;
-	sw->in_vma = false;
+	sw->stream.end = 0;
 	memset(&sw->g, 0, sizeof(sw->g));
 	if (h->ops->walk(h, &src, &sw->sink, sw->e) || flush(sw))
 		return -1;
@@ -295,24 +286,35 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 	return 0;
 }
 
-/*
- * The first unclaimed part of @v at or after *@addr, as [*@addr, *@end). @at
- * runs through the claims, and never back.
- */
-static bool next_gap(const struct sweep *sw, size_t *at, const struct vma *v,
-		     uint64_t *addr, uint64_t *end)
+/* The first unclaimed part of @v at or after *@addr, as [*@addr, *@end). */
+static bool next_gap(struct sweep *sw, const struct vma *v, uint64_t *addr, uint64_t *end)
 {
+	const struct claim *c = sw->claims + sw->claim;
+	const struct claim *last = sw->claims + sw->nclaims;
+
 	while (*addr < v->end) {
-		while (*at < sw->nclaims && sw->claims[*at].end <= *addr)
-			(*at)++;
-		if (*at == sw->nclaims || sw->claims[*at].start > *addr)
+		while (c < last && c->end <= *addr)
+			c++;
+		if (c == last || c->start > *addr)
 			break;
-		*addr = sw->claims[*at].end;
+		*addr = c->end;
 	}
+	sw->claim = (size_t)(c - sw->claims);
 	if (*addr >= v->end)
 		return false;
-	*end = *at < sw->nclaims ? min(v->end, sw->claims[*at].start) : v->end;
+	*end = c < last ? min(v->end, c->start) : v->end;
 	return true;
+}
+
+/* Where to stop a stream that begins in a gap: at what is too long to be read over. */
+static uint64_t gap_limit(const struct sweep *sw)
+{
+	const struct vma_list *l = &sw->s->vmas;
+
+	for (size_t i = sw->claim; i < sw->nclaims; i++)
+		if (sw->claims[i].end - sw->claims[i].start >= STREAM_FAR)
+			return sw->claims[i].start;
+	return l->v[l->n - 1].end;
 }
 
 /* The lowest stack pointer in @v, or 0. */
@@ -331,44 +333,46 @@ static uint64_t stack_pointer_in(const struct stack_pointers *sp, const struct v
 	return 0;
 }
 
-static void file_rest(struct sweep *sw, size_t i, enum ledger_class anon,
-		      const struct page_run *run)
+/* The class of an unclaimed page that is resident. */
+static enum ledger_class class_of_rest(uint32_t state, enum ledger_class anon)
 {
-	struct region *r = &sw->s->regions[i];
-	const struct vma *v = &sw->s->vmas.v[i];
-	uint64_t bytes = run->end - run->start;
-
-	switch (run->state) {
-	case RUN_ANON:
-		r->resident[anon] += bytes;
-		break;
-	case RUN_FILE:
-		/* The clean and the dirty are parted when the VMA is complete. */
-		r->resident[v->flags & VMA_SHMEM ? LEDGER_SHMEM : LEDGER_FILE_CLEAN] +=
-			bytes;
-		break;
-	case RUN_SWAPPED:
-		r->swapped[anon] += bytes;
-		break;
-	case RUN_NONE:
-		break;
-	}
+	if (state & RUN_ANON)
+		return anon;
+	if (state & RUN_SHMEM)
+		return LEDGER_SHMEM;
+	return state & RUN_DIRTY ? LEDGER_FILE_DIRTY : LEDGER_FILE_CLEAN;
 }
 
-static int sweep_part(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
+static void file_rest(struct sweep *sw, enum ledger_class anon,
+		      const struct page_run *run)
+{
+	struct region *r = &sw->s->regions[sw->vma];
+	enum ledger_class c = class_of_rest(run->state, anon);
+
+	if (run->state & RUN_SWAPPED)
+		r->swapped[anon] += length(run);
+	if (!(run->state & RUN_RESIDENT))
+		return;
+	r->resident[c] += length(run);
+	file_states(sw, c, run);
+	if (c == LEDGER_FILE_CLEAN && (run->state & RUN_HUGE))
+		sw->file_huge += length(run);
+}
+
+static int sweep_part(struct sweep *sw, uint64_t start, uint64_t end,
 		      enum ledger_class anon)
 {
-	struct page_run run;
-	struct runs runs;
-	int more;
+	struct page_run piece;
 
-	if (start >= end)
-		return 0;
-	runs_init(&runs, &sw->t->reader, &sw->zero, &sw->s->vmas.v[i], start, end,
-		  sw->buffer);
-	while ((more = runs_next(&runs, &run)) > 0)
-		file_rest(sw, i, anon, &run);
-	return more < 0 ? gone(sw, more) : 0;
+	for (uint64_t addr = start; addr < end; addr = piece.end) {
+		if (!page_stream_covers(&sw->stream, addr) &&
+		    page_stream_begin(&sw->stream, addr, gap_limit(sw), sw->e))
+			return -1;
+		if (page_stream_at(&sw->stream, addr, end, &piece, sw->e))
+			return -1;
+		file_rest(sw, anon, &piece);
+	}
+	return 0;
 }
 
 /* What is in use below a stack pointer (x86-64 psABI, 3.2.2; AAPCS64 has nothing). */
@@ -379,35 +383,46 @@ static int sweep_part(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
 #endif
 
 /* One unclaimed part of a VMA, split at the stack pointer if it is a stack. */
-static int sweep_gap(struct sweep *sw, size_t i, uint64_t start, uint64_t end,
-		     uint64_t sp)
+static int sweep_gap(struct sweep *sw, uint64_t start, uint64_t end, uint64_t sp)
 {
-	const struct vma *v = &sw->s->vmas.v[i];
-	bool main_stack = !strcmp(v->name, "[stack]");
+	struct region *r = &sw->s->regions[sw->vma];
+	bool main_stack = !strcmp(sw->s->vmas.v[sw->vma].name, "[stack]");
 
 	if (!sp)
-		return sweep_part(sw, i, start, end,
+		return sweep_part(sw, start, end,
 				  main_stack ? LEDGER_STACK_LIVE : LEDGER_ANON_OTHER);
 	sp -= RED_ZONE;
 	sp -= sp % sw->page;
-	if (!sw->s->regions[i].owner[0])
-		sw->s->regions[i].owner = "stack";
-	return sweep_part(sw, i, start, min(end, sp), LEDGER_STACK_DEAD) ||
-			       sweep_part(sw, i, sp > start ? sp : start, end,
+	if (!r->owner[0])
+		r->owner = "stack";
+	return sweep_part(sw, start, min(end, sp), LEDGER_STACK_DEAD) ||
+			       sweep_part(sw, sp > start ? sp : start, end,
 					  LEDGER_STACK_LIVE)
 		       ? -1
 		       : 0;
 }
 
-/* Shmem that is swapped has no entry in the page table; only smaps' rule counts it. */
-static void settle_vma(struct sweep *sw, size_t i)
+/*
+ * A source that does not tell which pages of a file are dirty tells how many:
+ * they are taken from the clean ones. Of huge ones among them nobody knows.
+ */
+static void split_dirty(struct sweep *sw, const struct vma *v, struct region *r)
 {
-	const struct vma *v = &sw->s->vmas.v[i];
-	struct region *r = &sw->s->regions[i];
-	uint64_t dirty = min(v->st.file_dirty, r->resident[LEDGER_FILE_CLEAN]);
+	uint64_t bytes = min(v->st.file_dirty, r->resident[LEDGER_FILE_CLEAN]);
 
-	r->resident[LEDGER_FILE_CLEAN] -= dirty;
-	r->resident[LEDGER_FILE_DIRTY] += dirty;
+	r->resident[LEDGER_FILE_CLEAN] -= bytes;
+	r->resident[LEDGER_FILE_DIRTY] += bytes;
+	sw->huge_unsplit |= bytes && sw->file_huge;
+}
+
+/* Shmem that is swapped has no entry in the page table; only smaps' rule counts it. */
+static void settle_vma(struct sweep *sw)
+{
+	const struct vma *v = &sw->s->vmas.v[sw->vma];
+	struct region *r = &sw->s->regions[sw->vma];
+
+	if (!(sw->stream.pages->known & RUN_DIRTY))
+		split_dirty(sw, v, r);
 	if (v->flags & VMA_SHMEM) {
 		memset(r->swapped, 0, sizeof(r->swapped));
 		r->swapped[LEDGER_SHMEM] = v->st.swap;
@@ -424,70 +439,69 @@ static int by_start(const void *a, const void *b)
 static int sweep_rest(struct sweep *sw, const struct stack_pointers *sps)
 {
 	const struct vma_list *l = &sw->s->vmas;
-	size_t at = 0;
 
 	if (sw->nclaims)
 		qsort(sw->claims, sw->nclaims, sizeof(*sw->claims), by_start);
-	for (size_t i = 0; i < l->n; i++) {
-		const struct vma *v = &l->v[i];
+	sw->stream.end = 0;
+	for (sw->vma = 0; sw->vma < l->n; sw->vma++) {
+		const struct vma *v = &l->v[sw->vma];
 		uint64_t sp = vma_is_anon(v) ? stack_pointer_in(sps, v) : 0;
 		uint64_t addr = v->start, end;
 
-		while (next_gap(sw, &at, v, &addr, &end)) {
-			if (sweep_gap(sw, i, addr, end, sp))
+		sw->file_huge = 0;
+		while (next_gap(sw, v, &addr, &end)) {
+			if (sweep_gap(sw, addr, end, sp))
 				return -1;
 			addr = end;
 		}
-		settle_vma(sw, i);
+		settle_vma(sw);
 	}
 	return 0;
 }
 
-static int survey(struct sweep *sw)
+static void note(struct snapshot *s, const struct pages_notes *n)
 {
-	struct vma_list *l = &sw->s->vmas;
-	size_t guessed = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		int mixed = runs_survey(&sw->t->reader, &sw->zero, &l->v[i], sw->buffer);
-
-		if (mixed < 0)
-			return gone(sw, mixed);
-		guessed += (size_t)mixed;
-	}
-	if (guessed)
+	if (n->zero_guessed)
 		snapshot_warn(
-			sw->s,
+			s,
 			"in %zu mappings zero pages and shared pages look alike without "
 			"CAP_SYS_ADMIN: classes there are approximate, sums are not",
-			guessed);
-	return 0;
+			n->zero_guessed);
+	if (n->changed)
+		snapshot_warn(s, "mappings came or went while their pages were read");
+	if (n->ages_capped)
+		snapshot_warn(s, "the module's memory does not hold all ages: give it "
+				 "more by its parameter age_max_mb");
+	if (n->ages_secondary)
+		snapshot_warn(
+			s, "a virtual machine or a device uses the process' memory "
+			   "as well, and leaves no trace here: no page's age is known");
 }
 
-int sweep(struct snapshot *s, struct target *t, const struct stack_pointers *sp,
-	  struct progress *progress, struct error *e)
+int sweep(struct snapshot *s, struct target *t, struct pages *p,
+	  const struct stack_pointers *sp, struct progress *progress, struct error *e)
 {
 	struct sweep sw = { .sink.extent = take_extent,
 			    .s = s,
 			    .t = t,
 			    .e = e,
+			    .stream = { .pages = p, .target = t, .vmas = &s->vmas },
 			    .progress = progress,
 			    .page = t->reader.page_size };
 	int err = 0;
 
-	sw.buffer = malloc(RUNS_BUFFER * sizeof(*sw.buffer));
-	if (!sw.buffer)
-		return error_sys(e, ENOMEM, "the sweep");
-	zero_page_learn(&sw.zero);
+	p->notes = (struct pages_notes){ .zero_guessed = 0 };
 	for (size_t i = 0; i < s->vmas.n; i++)
 		sw.total += vma_is_anon(&s->vmas.v[i]) ? s->vmas.v[i].st.rss : 0;
-	err = survey(&sw);
 	for (size_t i = 0; !err && i < s->nheaps; i++)
 		if (s->heaps[i]->status != HEAP_UNSUPPORTED)
 			err = sweep_heap(&sw, s->heaps[i]);
 	if (!err)
-		err = sweep_rest(&sw, sp);
+		err = sweep_rest(&sw, sp) || page_stream_end(&sw.stream, e);
+	if (sw.huge_unsplit)
+		s->ledger[LEDGER_FILE_CLEAN].huge = s->ledger[LEDGER_FILE_DIRTY].huge =
+			UNKNOWN;
+	note(s, &p->notes);
 	free(sw.claims);
-	free(sw.buffer);
 	return err ? -1 : 0;
 }

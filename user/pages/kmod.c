@@ -3,14 +3,12 @@
  * Page facts from the module, over generic netlink. The messages are those of
  * <linux/fallow.h>; nothing here interprets a count.
  */
-#include "pages/pages.h"
+#include "pages/kmod.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netlink/attr.h>
 #include <netlink/genl/ctrl.h>
-#include <netlink/genl/genl.h>
-#include <netlink/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,22 +18,6 @@
 #define DUMP_TRIES     5 /* a dump that saw the address space change is repeated */
 #define RECEIVE_BUFFER (1 << 20)
 #define PSS_SHIFT      12
-
-struct kmod {
-	struct nl_sock *sock;
-	int family;
-};
-
-/* One request and what became of it. */
-struct request {
-	int err; /* errno from the kernel, 0 */
-	char why[256]; /* extack text */
-	bool interrupted; /* NLM_F_DUMP_INTR */
-	bool done;
-	int (*reply)(struct nlattr **tb, void *ctx);
-	void *ctx;
-	int max_attr;
-};
 
 /* The extack attributes behind an error; @head is what precedes them. */
 static void read_extack(struct request *rq, struct nlmsghdr *h, size_t head)
@@ -50,18 +32,22 @@ static void read_extack(struct request *rq, struct nlmsghdr *h, size_t head)
 		nla_strlcpy(rq->why, at, sizeof(rq->why));
 }
 
-static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+void request_take_error(struct request *rq, struct nlmsghdr *h)
 {
-	struct request *rq = arg;
-	struct nlmsghdr *h = (struct nlmsghdr *)((char *)err - NLMSG_HDRLEN);
+	const struct nlmsgerr *err = NLMSG_DATA(h);
 	size_t head = sizeof(*err);
 
-	(void)from;
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
 		head += NLMSG_ALIGN(err->msg.nlmsg_len) - NLMSG_HDRLEN;
 	rq->err = -err->error;
 	rq->done = true;
 	read_extack(rq, h, head);
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
+{
+	(void)from;
+	request_take_error(arg, (struct nlmsghdr *)((char *)err - NLMSG_HDRLEN));
 	return NL_STOP;
 }
 
@@ -73,11 +59,8 @@ static int on_ack(struct nl_msg *msg, void *arg)
 }
 
 /* NLMSG_DONE ends a dump and carries its errno. */
-static int on_finish(struct nl_msg *msg, void *arg)
+void request_take_done(struct request *rq, struct nlmsghdr *h)
 {
-	struct request *rq = arg;
-	struct nlmsghdr *h = nlmsg_hdr(msg);
-
 	rq->done = true;
 	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
 		rq->interrupted = true;
@@ -88,6 +71,11 @@ static int on_finish(struct nl_msg *msg, void *arg)
 		rq->err = -err;
 		read_extack(rq, h, sizeof(err));
 	}
+}
+
+static int on_finish(struct nl_msg *msg, void *arg)
+{
+	request_take_done(arg, nlmsg_hdr(msg));
 	return NL_STOP;
 }
 
@@ -119,8 +107,7 @@ static struct nl_cb *callbacks(struct request *rq)
 	return cb;
 }
 
-/* Sends @msg and receives until the answer is complete. */
-static void transact(struct kmod *k, struct nl_msg *msg, struct request *rq)
+void transact(struct kmod *k, struct nl_msg *msg, struct request *rq)
 {
 	struct nl_cb *cb = callbacks(rq);
 	int nle;
@@ -143,7 +130,7 @@ static void transact(struct kmod *k, struct nl_msg *msg, struct request *rq)
 	nl_cb_put(cb);
 }
 
-static struct nl_msg *request_new(struct kmod *k, int flags, uint8_t cmd)
+struct nl_msg *request_new(struct kmod *k, int flags, uint8_t cmd)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
@@ -155,7 +142,7 @@ static struct nl_msg *request_new(struct kmod *k, int flags, uint8_t cmd)
 	return msg;
 }
 
-static int request_error(const struct request *rq, pid_t pid, struct error *e)
+int request_error(const struct request *rq, pid_t pid, struct error *e)
 {
 	if (rq->err == EPERM)
 		return error_set(e, EXIT_DENIED,
@@ -168,13 +155,13 @@ static int request_error(const struct request *rq, pid_t pid, struct error *e)
 	return error_sys(e, rq->err, "process %d", (int)pid);
 }
 
-static void kmod_disconnect(struct kmod *k)
+void kmod_disconnect(struct kmod *k)
 {
 	nl_socket_free(k->sock);
 	k->sock = NULL;
 }
 
-static int kmod_connect(struct kmod *k, struct error *e)
+int kmod_connect(struct kmod *k, struct error *e)
 {
 	int one = 1;
 
@@ -195,6 +182,8 @@ static int kmod_connect(struct kmod *k, struct error *e)
 			e, EXIT_FAILED,
 			"the fallow module is not loaded (sudo insmod kmod/fallow.ko)");
 	}
+	/* Requests say themselves what they want, and streams go past libnl's counting. */
+	nl_socket_disable_auto_ack(k->sock);
 	return 0;
 }
 
@@ -316,11 +305,14 @@ static int kmod_open(struct pages *p, struct error *e)
 
 	if (!k)
 		return error_sys(e, ENOMEM, "netlink");
-	if (kmod_connect(k, e)) {
+	k->stream = kmod_stream_new();
+	if (k->stream ? kmod_connect(k, e) : error_sys(e, ENOMEM, "netlink")) {
+		kmod_stream_free(k->stream);
 		free(k);
 		return -1;
 	}
 	p->priv = k;
+	p->known = kmod_known();
 	return 0;
 }
 
@@ -330,6 +322,7 @@ static void kmod_close(struct pages *p)
 
 	if (!k)
 		return;
+	kmod_stream_free(k->stream);
 	kmod_disconnect(k);
 	free(k);
 }
@@ -338,6 +331,12 @@ const struct pages_ops pages_kmod = {
 	.name = "kmod",
 	.open = kmod_open,
 	.vmas = kmod_vmas,
+	.begin = kmod_begin,
+	.next = kmod_next,
+	.end = kmod_end,
+	.age_begin = kmod_age_begin,
+	.age_looks = kmod_age_looks,
+	.age_end = kmod_age_end,
 	.close = kmod_close,
 };
 
@@ -364,7 +363,7 @@ int kmod_get_info(struct kmod_info *info, struct error *e)
 			      .ctx = info,
 			      .max_attr = FALLOW_A_INFO_MAX };
 	struct nl_msg *msg;
-	struct kmod k;
+	struct kmod k = { .sock = NULL };
 
 	*info = (struct kmod_info){ 0 };
 	if (kmod_connect(&k, e))

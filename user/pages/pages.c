@@ -26,6 +26,23 @@ int pages_open(struct pages *p, enum pages_source source, struct error *e)
 	return open_with(p, &pages_procfs, e);
 }
 
+int pages_age_begin(struct pages *p, struct target *t, uint64_t interval_ns,
+		    struct error *e)
+{
+	if (p->ops->age_begin)
+		return p->ops->age_begin(p, t, interval_ns, e);
+	return error_set(
+		e, EXIT_FAILED,
+		"process %d: how long its pages have been idle, %s cannot tell: %s",
+		(int)t->pid, p->ops->name, p->why[0] ? p->why : "use --source=kmod");
+}
+
+void pages_age_end(struct pages *p, struct target *t)
+{
+	if (p->ops->age_end)
+		p->ops->age_end(p, t);
+}
+
 void pages_close(struct pages *p)
 {
 	if (p->ops)

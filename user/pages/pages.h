@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "pages/runs.h"
 #include "target/target.h"
 #include "target/vma.h"
 
@@ -31,13 +32,45 @@ struct pages_ops {
 	 */
 	int (*vmas)(struct pages *p, const struct target *t, struct vma_list *out,
 		    bool *torn, struct error *e);
+	/*
+	 * Starts a stream of the pages in [start, end) that are there, as runs
+	 * in address order, in constant memory. @vmas are those of vmas(), and
+	 * stay until end(). One stream at a time: begin() ends the one before.
+	 */
+	int (*begin)(struct pages *p, struct target *t, struct vma_list *vmas,
+		     uint64_t start, uint64_t end, struct error *e);
+	/* The next run: 1 if there is one, 0 at the end, -1 with @e set. */
+	int (*next)(struct pages *p, struct page_run *run, struct error *e);
+	/* Gives up what is left of a stream; NULL where that takes nothing. */
+	int (*end)(struct pages *p, struct error *e);
+	/*
+	 * From age_begin() to age_end(), or the source's close, the source
+	 * learns when pages are accessed, looking each @interval_ns, and runs
+	 * carry ages. NULL where the source cannot.
+	 */
+	int (*age_begin)(struct pages *p, struct target *t, uint64_t interval_ns,
+			 struct error *e);
+	/* How often it has looked: ages are known from the second time on. */
+	int (*age_looks)(struct pages *p, struct target *t, uint64_t *n, struct error *e);
+	/* Also where nothing was begun. */
+	void (*age_end)(struct pages *p, struct target *t);
 	void (*close)(struct pages *p);
+};
+
+/* What a stream met that its reader should say. Set by streams, never cleared. */
+struct pages_notes {
+	bool changed; /* mappings came or went meanwhile */
+	bool ages_capped; /* the source's memory does not hold all ages */
+	bool ages_secondary; /* another MMU uses the memory: no age is known */
+	size_t zero_guessed; /* mappings where zero pages could not be told apart */
 };
 
 struct pages {
 	const struct pages_ops *ops;
 	void *priv;
 	char why[512]; /* SOURCE_AUTO settled on /proc: what the module said */
+	uint32_t known; /* RUN_* bits that runs tell here; others are never set */
+	struct pages_notes notes;
 };
 
 extern const struct pages_ops pages_kmod;
@@ -45,6 +78,12 @@ extern const struct pages_ops pages_procfs;
 
 int pages_open(struct pages *p, enum pages_source source, struct error *e);
 void pages_close(struct pages *p);
+
+/* As ops->age_begin(); where the source cannot, @e says why. */
+int pages_age_begin(struct pages *p, struct target *t, uint64_t interval_ns,
+		    struct error *e);
+
+void pages_age_end(struct pages *p, struct target *t);
 
 /* What the module says of itself (FALLOW_CMD_GET_INFO). */
 struct kmod_info {

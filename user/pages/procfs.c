@@ -4,7 +4,7 @@
  * look at the process. Who pins a page and what reclaim could take are not
  * among it.
  */
-#include "pages/pages.h"
+#include "pages/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -245,22 +245,30 @@ static int procfs_vmas(struct pages *p, const struct target *t, struct vma_list 
 
 static int procfs_open(struct pages *p, struct error *e)
 {
-	(void)p;
+	struct procfs *s;
+
 	if (access("/proc/self/smaps", R_OK))
 		return error_set(e, EXIT_FAILED,
 				 "/proc/PID/smaps is missing: mount /proc, or use a "
 				 "kernel with CONFIG_PROC_PAGE_MONITOR");
+	s = procfs_stream_new();
+	if (!s)
+		return error_sys(e, ENOMEM, "/proc");
+	p->priv = s;
+	p->known = procfs_stream_known(s);
 	return 0;
 }
 
 static void procfs_close(struct pages *p)
 {
-	(void)p;
+	procfs_stream_free(p->priv);
 }
 
 const struct pages_ops pages_procfs = {
 	.name = "procfs",
 	.open = procfs_open,
 	.vmas = procfs_vmas,
+	.begin = procfs_begin,
+	.next = procfs_next,
 	.close = procfs_close,
 };

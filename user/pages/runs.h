@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pages of a VMA as runs of equal state, in address order, in constant
- * memory.
+ * What a page is in, in our own terms, and how the kernel's files say it. Facts
+ * in, state out: nothing here reads anything but zero_page_learn().
  */
 #ifndef FALLOW_RUNS_H
 #define FALLOW_RUNS_H
@@ -10,26 +10,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "target/target.h"
+#include "target/reader.h"
 #include "target/vma.h"
 
-enum run_state {
-	RUN_NONE, /* neither resident nor swapped; the zero page included */
-	RUN_ANON, /* resident, anonymous */
-	RUN_FILE, /* resident, page cache or shmem */
-	RUN_SWAPPED,
-};
+/*
+ * The state of a page that is there: it is either RESIDENT or SWAPPED, and all
+ * other bits are of resident pages. One that is neither ANON nor SHMEM is page
+ * cache. What maps nothing is in no run: zero pages, raw frames, guards, hugetlb.
+ */
+#define RUN_RESIDENT (1U << 0) /* in RSS */
+#define RUN_SWAPPED  (1U << 1) /* the entry is a swap entry: not so for shmem */
+#define RUN_ANON     (1U << 2)
+#define RUN_SHMEM    (1U << 3)
+#define RUN_DIRTY    (1U << 4) /* the entry or the page */
+#define RUN_HUGE     (1U << 5) /* mapped by a huge entry */
+#define RUN_PINNED   (1U << 6) /* see FALLOW_A_VMA_PINNED */
 
+/* Neighbouring pages of equal state and age. */
 struct page_run {
 	uint64_t start, end;
-	enum run_state state;
+	uint32_t state; /* RUN_*; 0: nothing is there */
+	/*
+	 * 0: unknown; 1: accessed within the last interval, or new; n: not
+	 * accessed for at least 2^(n - 2) intervals.
+	 */
+	uint8_t age;
 };
 
 /*
  * pagemap shows a mapped zero page as present, RSS does not count it. With
  * CAP_SYS_ADMIN it is known by its frame number. Without, an anonymous page
  * that is not mapped exclusively may be either that or shared with a child; the
- * VMA's RSS then says how many are zero pages, though not which.
+ * VMA's RSS then says how many are zero pages, though not which: the first ones
+ * are taken for them (struct vma's zero_below).
  */
 struct zero_page {
 	uint64_t pfn; /* 0: frame numbers are hidden from the caller */
@@ -38,36 +51,39 @@ struct zero_page {
 /* Learns the zero page's frame number from a mapping of our own. */
 void zero_page_learn(struct zero_page *z);
 
-/* Entries that are read at once; the size of the buffers below. */
-#define RUNS_BUFFER 32768
+/* A further bit of pagemap's entries, whose others are in target/reader.h. */
+#define PM_GUARD (1ULL << 58) /* Linux 6.15 */
+
+/* Whether the entry may be of the zero page, as far as its flags say. */
+bool pagemap_maybe_zero(uint64_t entry);
+
+/* Whether the entry, in @v, is of the huge zero page. */
+bool pagemap_huge_zero(uint64_t entry, const struct vma *v);
+
+/* RUN_* of the page at @addr in @v; 0 for none. */
+uint32_t pagemap_state(uint64_t entry, uint64_t addr, const struct vma *v,
+		       const struct zero_page *zero);
 
 /*
- * Where frame numbers are hidden: counts @vma's zero pages from its RSS into
- * vma->zero_pages, for runs_next() to place. Returns 1 if zero pages and shared
- * ones are mixed, so that their placing within the VMA is a guess; 0 if all is
- * certain; -errno if the target is gone.
+ * PAGEMAP_SCAN of Linux 6.7 on /proc/PID/pagemap, by names of our own: headers
+ * may be older than the kernel (include/uapi/linux/fs.h).
  */
-int runs_survey(struct reader *reader, const struct zero_page *zero, struct vma *vma,
-		uint64_t *buffer);
+#define SCAN_FILE    (1ULL << 2)
+#define SCAN_PRESENT (1ULL << 3)
+#define SCAN_SWAPPED (1ULL << 4)
+#define SCAN_ZERO    (1ULL << 5)
+#define SCAN_HUGE    (1ULL << 6) /* a PMD maps it */
+#define SCAN_GUARD   (1ULL << 8) /* Linux 6.15 */
 
-struct runs {
-	struct reader *reader;
-	const struct zero_page *zero;
-	struct vma *vma;
-	uint64_t next, end; /* [next, end) is still to be told */
-	uint64_t *entries;
-	size_t at, n; /* entries[at] is for next */
-	struct page_run ahead; /* the page that ended the last run; empty at first */
+struct scan_region {
+	uint64_t start, end;
+	uint64_t categories; /* SCAN_* */
 };
 
 /*
- * Starts on the part [start, end) of @vma; @buffer holds RUNS_BUFFER entries
- * and may be shared by iterators that do not overlap in time.
+ * RUN_* of a region in @v; 0 for none. Of what @v maps huge and anonymously, the
+ * huge zero page is not told apart.
  */
-void runs_init(struct runs *r, struct reader *reader, const struct zero_page *zero,
-	       struct vma *vma, uint64_t start, uint64_t end, uint64_t *buffer);
-
-/* The next run; 1 if there is one, 0 at the end, -errno if the target is gone. */
-int runs_next(struct runs *r, struct page_run *run);
+uint32_t scan_state(uint64_t categories, const struct vma *v);
 
 #endif

@@ -81,6 +81,7 @@ static json_t *ledger(const struct snapshot *s, bool *ok)
 		set(o, "resident_bytes", count(l->resident), ok);
 		set(o, "swapped_bytes", count(l->swapped), ok);
 		set(o, "idle_bytes", count(l->idle), ok);
+		set(o, "idle_unknown_bytes", count(l->idle_unknown), ok);
 		set(o, "pinned_bytes", count(l->pinned), ok);
 		set(o, "huge_bytes", count(l->huge), ok);
 		set(o, "zero_bytes", count(l->zero), ok);
@@ -305,6 +306,7 @@ static json_t *snapshot(const struct view *v, bool *ok)
 	set(o, "kernel", text(s->kernel), ok);
 	set(o, "source", json_string(s->source), ok);
 	set(o, "duration_ns", count(s->duration_ns), ok);
+	set(o, "idle_ns", count(s->idle_ns ? s->idle_ns : UNKNOWN), ok);
 	set(o, "process", process(s, ok), ok);
 	set(o, "ledger", ledger(s, ok), ok);
 	set(o, "allocators", allocators(s, ok), ok);

@@ -53,15 +53,28 @@ static void print_change(FILE *out, const struct view *v, uint64_t now, uint64_t
 }
 
 static void print_line(FILE *out, const struct view *v, const char *name,
-		       uint64_t resident, uint64_t swapped, uint64_t before)
+		       const struct ledger_line *now, uint64_t before)
 {
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
-	fprintf(out, "  %-15s%13s%11s%7.1f%%", name, size_format(a, resident),
-		size_format(b, swapped),
-		v->now->rss ? 100.0 * (double)resident / (double)v->now->rss : 0.0);
+	fprintf(out, "  %-15s%13s%11s", name, size_format(a, now->resident),
+		size_format(b, now->swapped));
+	if (v->now->idle_ns)
+		fprintf(out, "%13s", size_format(a, now->idle));
+	fprintf(out, "%7.1f%%",
+		v->now->rss ? 100.0 * (double)now->resident / (double)v->now->rss : 0.0);
 	if (v->before)
-		print_change(out, v, resident, before);
+		print_change(out, v, now->resident, before);
+}
+
+/* The ledger's last line. */
+static struct ledger_line totals(const struct snapshot *s)
+{
+	struct ledger_line sum = { .resident = s->rss, .swapped = s->swap };
+
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		sum.idle = count_add(sum.idle, s->ledger[c].idle);
+	return sum;
 }
 
 static bool line_empty(const struct view *v, int c)
@@ -73,10 +86,13 @@ static bool line_empty(const struct view *v, int c)
 static void ledger(FILE *out, const struct view *v)
 {
 	const struct snapshot *s = v->now, *b = v->before;
+	struct ledger_line sum = totals(s);
 	struct paint p = paint_of(v);
 
-	fprintf(out, "\n  %s%-15s%13s%11s%8s", p.dim, "class", "resident", "swapped",
-		"share");
+	fprintf(out, "\n  %s%-15s%13s%11s", p.dim, "class", "resident", "swapped");
+	if (s->idle_ns)
+		fprintf(out, "%13s", "idle");
+	fprintf(out, "%8s", "share");
 	if (b)
 		fprintf(out, "%13s%17s", "change", "rate");
 	fprintf(out, "%s\n", p.off);
@@ -85,13 +101,13 @@ static void ledger(FILE *out, const struct view *v)
 			continue;
 		if (c == LEDGER_HEAP_RETURNABLE || c == LEDGER_HEAP_HELD)
 			fputs(p.warn, out);
-		print_line(out, v, ledger_name(c), s->ledger[c].resident,
-			   s->ledger[c].swapped, b ? b->ledger[c].resident : 0);
+		print_line(out, v, ledger_name(c), &s->ledger[c],
+			   b ? b->ledger[c].resident : 0);
 		if (!b)
 			fprintf(out, "%s  %s%s", p.dim, ledger_meaning(c), p.off);
 		fprintf(out, "%s\n", p.off);
 	}
-	print_line(out, v, "RSS", s->rss, s->swap, b ? b->rss : 0);
+	print_line(out, v, "RSS", &sum, b ? b->rss : 0);
 	fputc('\n', out);
 }
 

@@ -59,7 +59,7 @@ struct vma {
 	uint64_t inode; /* 0: no file */
 	char *name; /* raw, as the target named it; "" for none; owned by the list */
 	struct vma_stats st;
-	uint64_t zero_pages; /* not yet placed by pages/runs.h: see runs_survey() */
+	uint64_t zero_below; /* 0: not counted yet; see pages/runs.h */
 };
 
 struct vma_list {
