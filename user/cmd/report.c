@@ -19,10 +19,7 @@ static const char usage[] =
 	"  --freeze          stop the process (SIGSTOP) during each look, for exact\n"
 	"                    numbers. It does not run meanwhile: about 0.4 s a GiB of\n"
 	"                    heap; clients may time out, and a parent may notice\n"
-	"  -j, --json        one JSON object, sizes in bytes\n"
-	"  --source=S        page facts from kmod, procfs, or auto (kmod if loaded)\n"
-	"  --cgroup=PATH     the process in this cgroup, instead of TARGET\n"
-	"  -h, --help\n";
+	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET;
 
 static void wait_for(uint64_t ns)
 {
@@ -69,6 +66,7 @@ static int look(struct session *ss, const struct options *o, struct error *e)
 	if (!o->after_ns) {
 		status = show(o, &first, NULL);
 	} else {
+		snapshot_shed(&first);
 		wait_for(o->after_ns);
 		status = session_look(ss, o, &second, e);
 		if (!status) {
