@@ -9,7 +9,10 @@ import time
 from heaplib import BIN, FALLOW
 
 MAPS = os.path.join(BIN, "maps")
-HEADER = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)$")
+HEADER = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) (\S+) (\S+) (\d+) *(.*)$")
+
+# The kernel's own page, in nobody's address space: smaps lists it, the tool does not.
+VSYSCALL = "[vsyscall]"
 
 
 class Maps:
@@ -38,16 +41,109 @@ def smaps(pid):
             head = HEADER.match(line.rstrip("\n"))
             if head:
                 out.append({"start": hex(int(head[1], 16)), "end": hex(int(head[2], 16)),
-                            "perms": head[3], "name": head[4]})
+                            "perms": head[3], "offset": int(head[4], 16), "dev": head[5],
+                            "inode": int(head[6]), "name": head[7]})
+            elif line.startswith("VmFlags:"):
+                out[-1]["VmFlags"] = set(line.split()[1:])
             elif line.endswith(" kB\n"):
                 key, value = line.split(":")
                 out[-1][key] = int(value.split()[0]) * 1024
     return out
 
 
+# What smaps says, how the tool says it, and the error that rounding to KiB allows.
+FIELDS = [
+    (["Rss"], lambda r: r["rss_bytes"], 0),
+    (["Pss"], lambda r: r["pss_bytes"], 1024),
+    (["Pss_Dirty"], lambda r: r["pss_dirty_bytes"], 1024),
+    (["Shared_Clean"], lambda r: r["shared_bytes"] - r["shared_dirty_bytes"], 0),
+    (["Shared_Dirty"], lambda r: r["shared_dirty_bytes"], 0),
+    (["Private_Clean"], lambda r: r["private_bytes"] - r["dirty_bytes"] + r["shared_dirty_bytes"],
+     0),
+    (["Private_Dirty"], lambda r: r["dirty_bytes"] - r["shared_dirty_bytes"], 0),
+    (["Referenced"], lambda r: r["referenced_bytes"], 0),
+    (["Anonymous"], lambda r: r["anon_bytes"], 0),
+    (["KSM"], lambda r: r["ksm_bytes"], 0),
+    (["LazyFree"], lambda r: r["lazyfree_bytes"], 0),
+    (["AnonHugePages"], lambda r: r["anon_huge_bytes"], 0),
+    (["ShmemPmdMapped"], lambda r: r["shmem_huge_bytes"], 0),
+    (["FilePmdMapped"], lambda r: r["file_huge_bytes"], 0),
+    (["Shared_Hugetlb", "Private_Hugetlb"], lambda r: r["hugetlb_bytes"], 0),
+    (["Swap"], lambda r: r["swap_bytes"], 0),
+    (["Locked"], lambda r: r["locked_bytes"], 1024),
+]
+
+# Flags by name, and their codes in VmFlags.
+FLAGS = {"locked": {"lo"}, "hugetlb": {"ht"}, "hugepage": {"hg"}, "nohugepage": {"nh"},
+         "mergeable": {"mg"}, "growsdown": {"gd"}, "dontfork": {"dc"}, "noreserve": {"nr"},
+         "uffd": {"um", "uw", "ui"}, "pfnmap": {"pf", "mm"}, "io": {"io"}}
+
+# What changes when somebody else maps, or reads, the same file.
+OF_OTHERS = {"Pss", "Pss_Dirty", "Shared_Clean", "Shared_Dirty", "Private_Clean",
+             "Private_Dirty", "Referenced", "Locked"}
+
+
+def mapped_by_tool():
+    """Files that the tool maps while it looks, which changes their sharing."""
+    out = subprocess.run(["ldd", FALLOW], text=True, stdout=subprocess.PIPE, check=True).stdout
+    return {os.path.realpath(word) for word in out.split() if word.startswith("/")} | {"[vdso]"}
+
+
+def fields_of(vma, alone):
+    """The fields that must agree. @alone: nothing else runs here but the tool."""
+    others = vma["name"] in MAPPED_BY_TOOL if alone else vma["name"].startswith(("/", "[vd"))
+    return [f for f in FIELDS if all(line in vma for line in f[0]) and
+            not (others and OF_OTHERS.intersection(f[0]))]
+
+
+def differences(r, looks, source, alone):
+    """How the tool's region differs from all of smaps' looks at the same mapping."""
+    vma = looks[0]
+    for key in ("perms", "offset", "dev", "inode"):
+        if r[key] != vma[key]:
+            yield f"{key} {r[key]}, maps {vma[key]}"
+    if r["name"].replace("\n", "\\012") != vma["name"]:
+        yield f"name {r['name']!r}"
+    for flag, codes in FLAGS.items():
+        if (flag in r["flags"]) != any(codes & v["VmFlags"] for v in looks):
+            yield f"flag {flag} {flag in r['flags']}, VmFlags {vma['VmFlags']}"
+    for lines, tell, slack in fields_of(vma, alone):
+        want = {sum(v[line] for line in lines) for v in looks}
+        try:
+            got = tell(r)
+        except TypeError:
+            got = -1  # null
+        if not any(0 <= got - w <= slack for w in want):
+            yield f"{'+'.join(lines)} {got}, smaps {want}"
+    if source == "kmod" and sum(r["reclaim"].values()) != r["rss_bytes"]:
+        yield f"reclaimable split {r['reclaim']} of {r['rss_bytes']}"
+
+
+def compare(regions, before, after, source, alone=True):
+    """What differs, as text, from smaps before the look and from smaps after
+    it: the kernel finishes MADV_FREE and page-out in batches, on its own time."""
+    wrong = []
+    seen = {(r["start"], r["end"]): r for r in regions}
+    for vma, then in zip(before, after):
+        if vma["name"] == VSYSCALL:
+            continue
+        r = seen.pop((vma["start"], vma["end"]), None)
+        where = f"{vma['start']}-{vma['end']} {vma['name']}"
+        if r is None:
+            wrong.append(f"{where}: missing")
+        else:
+            wrong += [f"{where}: {d}" for d in differences(r, [vma, then], source, alone)]
+    return wrong + [f"{r[0]}-{r[1]}: not in smaps" for r in seen]
+
+
 def fallow(command, pid, *options):
     out = subprocess.run([FALLOW, command, str(pid), "--json", *options], check=True,
                          stdout=subprocess.PIPE, timeout=300).stdout
+    return json.loads(out)
+
+
+def info():
+    out = subprocess.run([FALLOW, "info", "--json"], check=True, stdout=subprocess.PIPE).stdout
     return json.loads(out)
 
 
@@ -68,3 +164,6 @@ def start_ksm():
         return True
     except OSError:
         return False
+
+
+MAPPED_BY_TOOL = mapped_by_tool()

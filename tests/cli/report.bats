@@ -166,23 +166,6 @@ worked() {
 	jq -e '.allocators == [] and (.warnings | any(test("no known allocator")))' <<<"$output"
 }
 
-@test "regions: totals, and biggest first" {
-	start "$bin/grow" 50 20
-	sleep 0.6
-	run "$fallow" regions "$target"
-	[ "$status" -eq 0 ]
-	[[ ${lines[2]} == *heap* ]]
-	[[ ${lines[-1]} == total* || ${lines[-2]} == total* || ${lines[-3]} == total* ]]
-}
-
-@test "info: both sources, and why one is not in use" {
-	run "$fallow" info
-	[ "$status" -eq 0 ]
-	[[ $output == *procfs* && $output == *module* ]]
-	run "$fallow" info --json
-	jq -e '.schema == "fallow.info/1" and has("module")' <<<"$output"
-}
-
 @test "no colour where it is not wanted" {
 	start "$bin/grow" 1 1
 	run script -q -c "NO_COLOR=1 $fallow $target" /dev/null

@@ -5,11 +5,13 @@
  */
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -222,14 +224,26 @@ static void do_fork(void)
 	touch(huge, HUGE, 512);
 }
 
+/* A mapping of each page. */
+static void split_up(size_t pages)
+{
+	char *p = map_anon(pages * PAGE);
+
+	madvise(p, pages * PAGE, MADV_NOHUGEPAGE);
+	touch(p, pages * PAGE, 1);
+	for (size_t i = 0; i < pages; i += 2)
+		mprotect(p + i * PAGE, PAGE, PROT_READ);
+}
+
 static void do_many(void)
 {
-	char *p = map_anon(8000 * PAGE);
+	split_up(8000);
+}
 
-	madvise(p, 8000 * PAGE, MADV_NOHUGEPAGE);
-	touch(p, 8000 * PAGE, 1);
-	for (size_t i = 0; i < 8000; i += 2)
-		mprotect(p + i * PAGE, PAGE, PROT_READ);
+/* Nearly as many as vm.max_map_count allows by default. */
+static void do_most(void)
+{
+	split_up(60000);
 }
 
 /* 64 GiB with a little in each, and a reservation of 1 TiB with nothing. */
@@ -318,6 +332,35 @@ static void do_secret(void)
 	touch(map(2 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd), 2 * MIB, 1);
 }
 
+/* Faults of part of it are for somebody to serve, who is not there. */
+static void do_uffd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	char *p;
+
+	/* Where it is not allowed, there is nothing to see. */
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		return;
+	p = map_anon(2 * MIB);
+	madvise(p, 2 * MIB, MADV_NOHUGEPAGE);
+	touch(p, MIB, 1);
+	reg.range.start = (unsigned long)p + MIB / 2;
+	reg.range.len = MIB;
+	if (ioctl(fd, UFFDIO_REGISTER, &reg))
+		fail("userfaultfd");
+}
+
+/* Frames that are no memory of the system's: the BIOS, where that can be mapped. */
+static void do_device(void)
+{
+	int fd = open("/dev/mem", O_RDONLY);
+
+	if (fd >= 0)
+		mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED, fd, 0xf0000);
+}
+
 static void do_guard(void)
 {
 	char *p = map_anon(2 * MIB);
@@ -385,7 +428,8 @@ static const struct {
 	{ "ksm", do_ksm },     { "big-pages", do_big_pages }, { "big-thp", do_big_thp },
 	{ "pin", do_pin },     { "secret", do_secret },	{ "guard", do_guard },
 	{ "shmlock", do_shmlock }, { "clean", do_clean }, { "dirty", do_dirty },
-	{ "bloat", do_bloat }, { "file-here", do_small_file },
+	{ "bloat", do_bloat }, { "file-here", do_small_file }, { "most", do_most },
+	{ "uffd", do_uffd },   { "device", do_device },
 };
 
 /* "resident=MIB" of small pages; "vmas=N" of a page each. */

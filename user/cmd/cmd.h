@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "error.h"
 #include "model/snapshot.h"
@@ -24,6 +25,7 @@
 #define OPT_INTERVAL (1u << 5)
 #define OPT_SOURCE   (1u << 6)
 #define OPT_IDLE     (1u << 7)
+#define OPT_COLUMNS  (1u << 8) /* --columns and --sort */
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
@@ -35,11 +37,24 @@ struct options {
 	uint64_t interval_ns;
 	uint64_t idle_ns; /* 0: ages are not asked for */
 	uint32_t fail_on; /* bit per enum verdict_id */
+	struct column_list columns;
+	const struct column *sort;
 };
+
+/* The help for what most commands take. */
+#define HELP_TARGET                                                                      \
+	"  --source=S        page facts from kmod, procfs, or auto (kmod if it "         \
+	"answers)\n"                                                                     \
+	"  --cgroup=PATH     the process in this cgroup, instead of TARGET\n"            \
+	"  -h, --help\n"
+
+#define HELP_VIEW                                                                        \
+	"  --freeze          stop the process (SIGSTOP) during the look\n"               \
+	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET
 
 /*
  * Parses @argv, where argv[0] is the command's name, by the OPT_* in @accepts.
- * Returns 0; 1 if --help was given and @usage printed; -1 with @e set.
+ * Returns 0; 1 if help was asked for and printed; -1 with @e set.
  */
 int options_parse(struct options *o, int argc, char **argv, unsigned int accepts,
 		  const char *usage, struct error *e);
@@ -66,6 +81,13 @@ int session_watch_idle(struct session *ss, const struct options *o, struct error
 /* snapshot_take(), with the target stopped meanwhile if @o asks for that. */
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,
 		 struct error *e);
+
+/*
+ * A whole command: one look at the target, shown as JSON or by @text. Options
+ * are OPT_TARGET, OPT_SOURCE, OPT_JSON and OPT_FREEZE, and those of @accepts.
+ */
+int view_command(int argc, char **argv, unsigned int accepts, const char *usage,
+		 void (*text)(FILE *out, const struct view *v, const struct options *o));
 
 /* Whether @fd is a terminal and NO_COLOR is not set. */
 bool want_colour(int fd);

@@ -22,7 +22,9 @@ enum {
 	KEY_FAIL_ON,
 	KEY_SOURCE,
 	KEY_CGROUP,
-	KEY_IDLE
+	KEY_IDLE,
+	KEY_COLUMNS,
+	KEY_SORT
 };
 
 static const struct known_option {
@@ -38,6 +40,8 @@ static const struct known_option {
 	{ { "source", required_argument, NULL, KEY_SOURCE }, OPT_SOURCE },
 	{ { "cgroup", required_argument, NULL, KEY_CGROUP }, OPT_TARGET },
 	{ { "idle", required_argument, NULL, KEY_IDLE }, OPT_IDLE },
+	{ { "columns", required_argument, NULL, KEY_COLUMNS }, OPT_COLUMNS },
+	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -123,6 +127,28 @@ static int set_fail_on(const char *arg, uint32_t *bits, struct error *e)
 	return 0;
 }
 
+static int set_columns(const char *arg, struct options *o, struct error *e)
+{
+	if (!strcmp(arg, "help")) {
+		columns_help(stdout);
+		return 1;
+	}
+	return columns_parse(arg, &o->columns, e);
+}
+
+static int set_sort(const char *arg, struct options *o, struct error *e)
+{
+	o->sort = column_by_name(arg, strlen(arg));
+	if (!o->sort)
+		return error_set(
+			e, EXIT_USAGE,
+			"--sort: no column is named \"%s\" (--columns=help lists "
+			"all)",
+			arg);
+	return 0;
+}
+
+/* Returns 0; 1 if help was asked for and printed; -1 with @e set. */
 static int apply(struct options *o, int key, struct error *e)
 {
 	switch (key) {
@@ -145,6 +171,10 @@ static int apply(struct options *o, int key, struct error *e)
 		return set_source(optarg, &o->source, e);
 	case KEY_FAIL_ON:
 		return set_fail_on(optarg, &o->fail_on, e);
+	case KEY_COLUMNS:
+		return set_columns(optarg, o, e);
+	case KEY_SORT:
+		return set_sort(optarg, o, e);
 	}
 	return error_set(e, EXIT_USAGE, "unknown option");
 }
@@ -198,9 +228,11 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 {
 	struct option table[KNOWN + 1];
 	char shorts[16];
-	int key;
+	int key, done;
 
 	*o = (struct options){ .source = SOURCE_AUTO, .interval_ns = 2000000000u };
+	o->sort = column_by_name("rss", 3);
+	columns_parse("default", &o->columns, e);
 	table_of(table, shorts, accepts);
 	optind = 1;
 	while ((key = getopt_long(argc, argv, shorts, table, NULL)) != -1) {
@@ -215,8 +247,9 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 			return error_set(e, EXIT_USAGE,
 					 "%s: option %s is not known (try --help)",
 					 argv[0], argv[optind - 1]);
-		if (apply(o, key, e))
-			return -1;
+		done = apply(o, key, e);
+		if (done)
+			return done;
 	}
 	return take_target(o, argc, argv, accepts, e);
 }

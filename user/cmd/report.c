@@ -25,10 +25,7 @@ static const char usage[] =
 	"  --freeze          stop the process (SIGSTOP) during each look, for exact\n"
 	"                    numbers. It does not run meanwhile: about 0.4 s a GiB of\n"
 	"                    heap; clients may time out, and a parent may notice\n"
-	"  -j, --json        one JSON object, sizes in bytes\n"
-	"  --source=S        page facts from kmod, procfs, or auto (kmod if loaded)\n"
-	"  --cgroup=PATH     the process in this cgroup, instead of TARGET\n"
-	"  -h, --help\n";
+	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET;
 
 static void wait_for(uint64_t ns)
 {
@@ -65,12 +62,13 @@ static int show(const struct options *o, const struct snapshot *now,
 	return fails_on(&verdicts, o->fail_on) ? EXIT_VERDICT : EXIT_DONE;
 }
 
-static int look_twice(struct session *ss, const struct options *o,
-		      const struct snapshot *first, struct error *e)
+static int look_twice(struct session *ss, const struct options *o, struct snapshot *first,
+		      struct error *e)
 {
 	struct snapshot second;
 	int status;
 
+	snapshot_shed(first);
 	wait_for(o->after_ns);
 	if (session_look(ss, o, &second, e))
 		return -1;

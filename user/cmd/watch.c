@@ -21,11 +21,8 @@ static const char usage[] =
 	"The report of a process, redrawn each interval, with change and rate a line.\n"
 	"q or Ctrl-C ends it; so does the end of the process (exit status 3).\n"
 	"\n"
-	"  -i, --interval=TIME   between two looks (default 2s)\n"
-	"  -j, --json            one JSON object a line\n"
-	"  --source=S            page facts from kmod, procfs, or auto (kmod if loaded)\n"
-	"  --cgroup=PATH         the process in this cgroup, instead of TARGET\n"
-	"  -h, --help\n";
+	"  -i, --interval=T  time between two looks (default 2s)\n"
+	"  -j, --json        one JSON object a line\n" HELP_TARGET;
 
 struct watch {
 	struct session ss;
@@ -56,6 +53,8 @@ static int look(struct watch *w, struct error *e)
 {
 	struct snapshot s;
 
+	if (w->nlooks)
+		snapshot_shed(&w->looks[0]);
 	if (session_look(&w->ss, &w->o, &s, e))
 		return -1;
 	if (w->nlooks == 2)

@@ -246,13 +246,19 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_
 	return 0;
 }
 
+void snapshot_shed(struct snapshot *s)
+{
+	free(s->regions);
+	s->regions = NULL;
+	vma_list_free(&s->vmas);
+}
+
 void snapshot_free(struct snapshot *s)
 {
 	for (size_t i = 0; i < s->nheaps; i++)
 		s->heaps[i]->ops->free(s->heaps[i]);
 	free(s->heaps);
-	free(s->regions);
-	vma_list_free(&s->vmas);
+	snapshot_shed(s);
 	free(s->process.comm);
 	free(s->process.cmdline);
 	free(s->process.exe);

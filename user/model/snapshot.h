@@ -85,6 +85,9 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_
 		  struct progress *progress, struct error *e);
 void snapshot_free(struct snapshot *s);
 
+/* Frees the mappings of a look that is kept for comparison only: they may be many. */
+void snapshot_shed(struct snapshot *s);
+
 /* Adds a line for the user; silently bounded. */
 void snapshot_warn(struct snapshot *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -13,6 +13,7 @@ struct kmod_stream;
 struct kmod {
 	struct nl_sock *sock;
 	int family;
+	struct kmod_info info;
 	struct kmod_stream *stream;
 };
 

@@ -19,8 +19,11 @@ int pages_open(struct pages *p, enum pages_source source, struct error *e)
 	if (source == SOURCE_AUTO) {
 		struct error why;
 
-		if (!open_with(p, &pages_kmod, &why))
-			return 0;
+		if (!open_with(p, &pages_kmod, &why)) {
+			if (!kmod_permitted(p, &why))
+				return 0;
+			p->ops->close(p);
+		}
 		snprintf(p->why, sizeof(p->why), "%s", why.text);
 	}
 	return open_with(p, &pages_procfs, e);

@@ -54,6 +54,8 @@ struct pages_ops {
 	int (*age_looks)(struct pages *p, struct target *t, uint64_t *n, struct error *e);
 	/* Also where nothing was begun. */
 	void (*age_end)(struct pages *p, struct target *t);
+	/* For each count of struct vma_stats why it is UNKNOWN here, or NULL. */
+	void (*unknown)(struct pages *p, const char *why[VMA_STATS]);
 	void (*close)(struct pages *p);
 };
 
@@ -92,9 +94,23 @@ struct kmod_info {
 	uint32_t page_size;
 	uint32_t lock_budget_us;
 	uint64_t lock_max_ns, slices, pages, walk_ns;
+	uint32_t trackers;
+	uint64_t age_bytes, age_max_bytes;
 };
 
-/* Asks the module; fails with the reason if it is not there. */
-int kmod_get_info(struct kmod_info *info, struct error *e);
+/* As it was when @p, a source that is the module, was opened. */
+const struct kmod_info *kmod_info(const struct pages *p);
+
+/* Whether the module answers us at all: 0, or -1 and why not. */
+int kmod_permitted(struct pages *p, struct error *why);
+
+struct kmod_cap {
+	uint64_t bit; /* FALLOW_CAP_* */
+	const char *key, *about;
+	const char *missing; /* why, where the bit is clear */
+};
+
+#define KMOD_CAPS 9
+extern const struct kmod_cap kmod_caps[KMOD_CAPS];
 
 #endif

@@ -80,32 +80,40 @@ static bool is_shmem(const struct shmem_devs *s, const struct vma *v)
 	return false;
 }
 
+#define FIELD_COUNTS 3
+
 /* A line of smaps and the counts that it is added to. */
 static const struct smaps_field {
 	const char *name;
-	size_t add[2]; /* offsets in struct vma_stats, plus one; 0: none */
+	size_t add[FIELD_COUNTS]; /* offsets in struct vma_stats, plus one; 0: none */
+	const char *missing; /* where the line is not in every smaps since 5.10 */
 } fields[] = {
 #define AT(member) (offsetof(struct vma_stats, member) + 1)
-	{ "Rss", { AT(rss) } },
-	{ "Pss", { AT(pss) } },
-	{ "Shared_Clean", { AT(shared) } },
-	{ "Shared_Dirty", { AT(shared), AT(dirty) } },
-	{ "Private_Dirty", { AT(dirty) } },
-	{ "Referenced", { AT(referenced) } },
-	{ "Anonymous", { AT(anon) } },
-	{ "KSM", { AT(ksm) } },
-	{ "LazyFree", { AT(lazyfree) } },
-	{ "AnonHugePages", { AT(anon_huge) } },
-	{ "Shared_Hugetlb", { AT(hugetlb) } },
-	{ "Private_Hugetlb", { AT(hugetlb) } },
-	{ "Swap", { AT(swap) } },
-	{ "Locked", { AT(locked) } },
+	{ .name = "Rss", .add = { AT(rss) } },
+	{ .name = "Pss", .add = { AT(pss) } },
+	{ .name = "Pss_Dirty",
+	  .add = { AT(pss_dirty) },
+	  .missing = "in smaps from Linux 6.0 on" },
+	{ .name = "Shared_Clean", .add = { AT(shared) } },
+	{ .name = "Shared_Dirty", .add = { AT(shared), AT(shared_dirty), AT(dirty) } },
+	{ .name = "Private_Dirty", .add = { AT(dirty) } },
+	{ .name = "Referenced", .add = { AT(referenced) } },
+	{ .name = "Anonymous", .add = { AT(anon) } },
+	{ .name = "KSM", .add = { AT(ksm) }, .missing = "in smaps from Linux 6.8 on" },
+	{ .name = "LazyFree", .add = { AT(lazyfree) } },
+	{ .name = "AnonHugePages", .add = { AT(anon_huge) } },
+	{ .name = "ShmemPmdMapped", .add = { AT(shmem_huge) } },
+	{ .name = "FilePmdMapped", .add = { AT(file_huge) } },
+	{ .name = "Shared_Hugetlb", .add = { AT(hugetlb) } },
+	{ .name = "Private_Hugetlb", .add = { AT(hugetlb) } },
+	{ .name = "Swap", .add = { AT(swap) } },
+	{ .name = "Locked", .add = { AT(locked) } },
 #undef AT
 };
 
 static void add_to(struct vma_stats *st, size_t offset, uint64_t bytes)
 {
-	uint64_t *count = (uint64_t *)((char *)st + offset - 1);
+	uint64_t *count = vma_stat(st, offset - 1);
 
 	*count = (*count == UNKNOWN ? 0 : *count) + bytes;
 }
@@ -119,21 +127,24 @@ static void parse_count(const char *line, struct vma_stats *st)
 
 		if (strlen(f->name) != len || strncmp(f->name, line, len))
 			continue;
-		for (size_t k = 0; k < 2 && f->add[k]; k++)
+		for (size_t k = 0; k < FIELD_COUNTS && f->add[k]; k++)
 			add_to(st, f->add[k], strtoull(line + len + 1, NULL, 10) * 1024);
 		return;
 	}
 }
 
-/* Two-letter codes of show_smap_vma_flags() (fs/proc/task_mmu.c). */
+/* "VmFlags: rd wr mr mw me ac sd" */
 static uint32_t parse_vmflags(const char *line)
 {
 	uint32_t flags = 0;
 
-	if (strstr(line, " ht"))
-		flags |= VMA_HUGETLB;
-	if (strstr(line, " pf") || strstr(line, " mm") || strstr(line, " io"))
-		flags |= VMA_PFNMAP;
+	for (size_t i = 0; i < VMA_FLAGS; i++)
+		for (const char *code = vma_flags[i].codes; *code; code += 3) {
+			const char three[] = { code[0], code[1], code[2], '\0' };
+
+			if (strstr(line, three))
+				flags |= vma_flags[i].flag;
+		}
 	return flags;
 }
 
@@ -155,17 +166,6 @@ static void derive(const struct shmem_devs *shmem, struct vma *v)
 	if (st->file_dirty > st->file)
 		st->file_dirty = st->file;
 }
-
-static const struct vma_stats nothing_known = {
-	.ksm = UNKNOWN, /* a line of kernel 6.8 and newer */
-	.zero = UNKNOWN,
-	.pinned = UNKNOWN,
-	.drop = UNKNOWN,
-	.writeback = UNKNOWN,
-	.swappable = UNKNOWN,
-	.noswap = UNKNOWN,
-	.unevictable = UNKNOWN,
-};
 
 /* A header line begins with the address in lower-case hex, a count with a capital. */
 static bool is_header(const char *line)
@@ -196,7 +196,8 @@ static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list 
 				err = EPROTO;
 				break;
 			}
-			header.st = nothing_known;
+			for (size_t i = 0; i < VMA_STATS; i++)
+				*vma_stat(&header.st, i * sizeof(uint64_t)) = UNKNOWN;
 			/* A page of the kernel's, in nobody's address space. */
 			if (!strcmp(header.name, "[vsyscall]"))
 				continue;
@@ -216,6 +217,38 @@ static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list 
 	derive_last(shmem, &v);
 	free(line);
 	return err;
+}
+
+static const char *field_missing(size_t offset)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		for (size_t k = 0; k < FIELD_COUNTS; k++)
+			if (fields[i].add[k] == offset + 1)
+				return fields[i].missing ? fields[i].missing
+							 : "smaps cannot be read";
+	return "not in smaps";
+}
+
+/* Every VMA has the same lines: our own first one tells which. */
+static void procfs_unknown(struct pages *p, const char *why[VMA_STATS])
+{
+	struct shmem_devs shmem = { .n = 0 };
+	struct vma_list own = { 0 };
+	FILE *f = fopen("/proc/self/smaps", "re");
+
+	(void)p;
+	if (f)
+		parse_smaps(f, &shmem, &own);
+	for (size_t i = 0; i < VMA_STATS; i++) {
+		size_t offset = i * sizeof(uint64_t);
+
+		why[i] = own.n && vma_stat_of(&own.v[0].st, offset) != UNKNOWN
+				 ? NULL
+				 : field_missing(offset);
+	}
+	vma_list_free(&own);
+	if (f)
+		fclose(f);
 }
 
 static int procfs_vmas(struct pages *p, const struct target *t, struct vma_list *out,
@@ -270,5 +303,6 @@ const struct pages_ops pages_procfs = {
 	.vmas = procfs_vmas,
 	.begin = procfs_begin,
 	.next = procfs_next,
+	.unknown = procfs_unknown,
 	.close = procfs_close,
 };

@@ -168,44 +168,6 @@ static json_t *allocators(const struct snapshot *s, bool *ok)
 	return list;
 }
 
-static json_t *perms(const struct vma *v)
-{
-	return json_sprintf("%c%c%c%c", v->flags & VMA_READ ? 'r' : '-',
-			    v->flags & VMA_WRITE ? 'w' : '-',
-			    v->flags & VMA_EXEC ? 'x' : '-',
-			    v->flags & VMA_SHARED ? 's' : 'p');
-}
-
-static const struct {
-	const char *key;
-	size_t offset;
-} stats[] =
-	{
-#define STAT(key)                                                                        \
-	{                                                                                \
-#key "_bytes", offsetof(struct vma_stats, key)                           \
-	}
-		STAT(rss),    STAT(pss),	STAT(anon),	STAT(file),
-		STAT(shmem),  STAT(anon_huge),	STAT(dirty),	STAT(file_dirty),
-		STAT(shared), STAT(referenced), STAT(lazyfree), STAT(ksm),
-		STAT(locked), STAT(swap),	STAT(hugetlb),	STAT(zero),
-		STAT(pinned),
-#undef STAT
-},
-  split[] = {
-#define STAT(key)                                                                        \
-	{                                                                                \
-#key "_bytes", offsetof(struct vma_stats, key)                           \
-	}
-	  STAT(drop), STAT(writeback), STAT(swappable), STAT(noswap), STAT(unevictable),
-#undef STAT
-};
-
-static uint64_t stat_at(const struct vma_stats *st, size_t offset)
-{
-	return *(const uint64_t *)((const char *)st + offset);
-}
-
 static json_t *classes(const struct region *r, bool *ok)
 {
 	json_t *o = json_object();
@@ -216,31 +178,50 @@ static json_t *classes(const struct region *r, bool *ok)
 	return o;
 }
 
-static json_t *region(const struct vma *v, const struct region *r, bool *ok)
-{
-	json_t *o = json_object(), *reclaim = json_object();
-
-	set(o, "start", address(v->start), ok);
-	set(o, "end", address(v->end), ok);
-	set(o, "perms", perms(v), ok);
-	set(o, "name", text(v->name), ok);
-	set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);
-	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
-		set(o, stats[i].key, count(stat_at(&v->st, stats[i].offset)), ok);
-	for (size_t i = 0; i < sizeof(split) / sizeof(split[0]); i++)
-		set(reclaim, split[i].key, count(stat_at(&v->st, split[i].offset)), ok);
-	set(o, "reclaim", reclaim, ok);
-	set(o, "classes", classes(r, ok), ok);
-	return o;
-}
-
-static json_t *regions(const struct snapshot *s, bool *ok)
+static json_t *flags(const struct vma *v, bool *ok)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < s->vmas.n; i++)
-		append(list, region(&s->vmas.v[i], &s->regions[i], ok), ok);
+	for (size_t i = 0; i < VMA_FLAGS; i++)
+		if (v->flags & vma_flags[i].flag)
+			append(list, json_string(vma_flags[i].name), ok);
 	return list;
+}
+
+static void counts(json_t *o, json_t *reclaim, const struct vma *v,
+		   const struct region *r, bool *ok)
+{
+	char key[32];
+
+	for (size_t i = 0; i < ncolumns; i++) {
+		const struct column *c = &columns[i];
+
+		if (!(c->flags & COLUMN_COUNT))
+			continue;
+		snprintf(key, sizeof(key), "%s_bytes", c->name);
+		set(c->flags & COLUMN_SPLIT ? reclaim : o, key,
+		    count(column_count(c, v, r)), ok);
+	}
+}
+
+static json_t *region(const struct vma *v, const struct region *r, bool *ok)
+{
+	json_t *o = json_object(), *reclaim = json_object();
+	char perms[5];
+
+	set(o, "start", address(v->start), ok);
+	set(o, "end", address(v->end), ok);
+	set(o, "perms", json_string(vma_perms(v, perms)), ok);
+	set(o, "offset", count(v->offset), ok);
+	set(o, "dev", json_sprintf("%02x:%02x", v->dev_major, v->dev_minor), ok);
+	set(o, "inode", count(v->inode), ok);
+	set(o, "name", text(v->name), ok);
+	set(o, "flags", flags(v, ok), ok);
+	set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);
+	counts(o, reclaim, v, r, ok);
+	set(o, "reclaim", reclaim, ok);
+	set(o, "classes", classes(r, ok), ok);
+	return o;
 }
 
 static json_t *verdict(const struct verdict *v, bool *ok)
@@ -295,38 +276,96 @@ static json_t *baseline(const struct view *v, bool *ok)
 	return o;
 }
 
-static json_t *snapshot(const struct view *v, bool *ok)
+/* An object that is written member by member. */
+struct stream {
+	FILE *out;
+	bool one_line;
+	size_t members;
+	bool failed;
+};
+
+/* Writes what the encoder made; a line break is never within a string. */
+static int write_indented(const char *text, size_t len, void *arg)
+{
+	struct stream *w = arg;
+	const char *newline;
+
+	while ((newline = memchr(text, '\n', len))) {
+		size_t line = (size_t)(newline - text) + 1;
+
+		fwrite(text, 1, line, w->out);
+		fputs("  ", w->out);
+		text += line;
+		len -= line;
+	}
+	fwrite(text, 1, len, w->out);
+	return ferror(w->out) ? -1 : 0;
+}
+
+static void begin_member(struct stream *w, const char *key)
+{
+	const char *mark = w->members++ ? "," : "{";
+
+	fprintf(w->out, w->one_line ? "%s\"%s\":" : "%s\n  \"%s\": ", mark, key);
+}
+
+static void encode(struct stream *w, json_t *value, size_t flags)
+{
+	if (!value ||
+	    json_dump_callback(value, write_indented, w, flags | JSON_ENCODE_ANY))
+		w->failed = true;
+	json_decref(value);
+}
+
+/* Takes the reference to @value. */
+static void member(struct stream *w, const char *key, json_t *value)
+{
+	begin_member(w, key);
+	encode(w, value, w->one_line ? JSON_COMPACT : JSON_INDENT(2));
+}
+
+/* One at a time: there may be 65,000. A line each, so that text tools find them. */
+static void regions(struct stream *w, const struct snapshot *s, bool *ok)
+{
+	const char *line = w->one_line ? "" : "\n    ";
+
+	begin_member(w, "regions");
+	fputc('[', w->out);
+	for (size_t i = 0; i < s->vmas.n && !w->failed; i++) {
+		fprintf(w->out, "%s%s", i ? "," : "", line);
+		encode(w, region(&s->vmas.v[i], &s->regions[i], ok), JSON_COMPACT);
+	}
+	fputs(w->one_line ? "]" : "\n  ]", w->out);
+}
+
+static void snapshot(struct stream *w, const struct view *v, bool *ok)
 {
 	const struct snapshot *s = v->now;
-	json_t *o = json_object();
 
-	set(o, "schema", json_string("fallow.snapshot/1"), ok);
-	set(o, "time", rfc3339(&s->time), ok);
-	set(o, "host", text(s->host), ok);
-	set(o, "kernel", text(s->kernel), ok);
-	set(o, "source", json_string(s->source), ok);
-	set(o, "duration_ns", count(s->duration_ns), ok);
-	set(o, "idle_ns", count(s->idle_ns ? s->idle_ns : UNKNOWN), ok);
-	set(o, "process", process(s, ok), ok);
-	set(o, "ledger", ledger(s, ok), ok);
-	set(o, "allocators", allocators(s, ok), ok);
-	set(o, "regions", regions(s, ok), ok);
-	set(o, "verdicts", verdict_list(v->verdicts, ok), ok);
+	member(w, "schema", json_string("fallow.snapshot/1"));
+	member(w, "time", rfc3339(&s->time));
+	member(w, "host", text(s->host));
+	member(w, "kernel", text(s->kernel));
+	member(w, "source", json_string(s->source));
+	member(w, "duration_ns", count(s->duration_ns));
+	member(w, "idle_ns", count(s->idle_ns ? s->idle_ns : UNKNOWN));
+	member(w, "process", process(s, ok));
+	member(w, "ledger", ledger(s, ok));
+	member(w, "allocators", allocators(s, ok));
+	regions(w, s, ok);
+	member(w, "verdicts", verdict_list(v->verdicts, ok));
 	if (v->before)
-		set(o, "baseline", baseline(v, ok), ok);
-	set(o, "torn_bytes", count(s->torn), ok);
-	set(o, "warnings", warnings(s, ok), ok);
-	return o;
+		member(w, "baseline", baseline(v, ok));
+	member(w, "torn_bytes", count(s->torn));
+	member(w, "warnings", warnings(s, ok));
+	fputs(w->one_line ? "}\n" : "\n}\n", w->out);
 }
 
 int json_snapshot(FILE *out, const struct view *v, bool one_line)
 {
+	struct stream w = { .out = out, .one_line = one_line };
 	bool ok = true;
-	json_t *o = snapshot(v, &ok);
-	int err = !o || !ok ||
-		  json_dumpf(o, out, one_line ? JSON_COMPACT : JSON_INDENT(2)) ||
-		  fputc('\n', out) == EOF || fflush(out);
 
-	json_decref(o);
-	return err ? -1 : 0;
+	snapshot(&w, v, &ok);
+	return fflush(out) || ferror(out) || w.failed || !ok ? -1 : 0;
 }

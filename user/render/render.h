@@ -10,6 +10,7 @@
 
 #include "model/snapshot.h"
 #include "model/verdict.h"
+#include "render/columns.h"
 
 /* What to show: one look, or the change from an earlier one to it. */
 struct view {
@@ -20,12 +21,17 @@ struct view {
 };
 
 void text_report(FILE *out, const struct view *v);
-void text_regions(FILE *out, const struct view *v);
 void text_heap(FILE *out, const struct view *v);
+
+/* A line a mapping, ordered by @sort. Takes 8 bytes a mapping. */
+void text_regions(FILE *out, const struct view *v, const struct column_list *shown,
+		  const struct column *sort);
 
 /*
  * The whole snapshot as one JSON object (schema fallow.snapshot/1), indented,
- * or on one line. Returns 0, or -1 when out of memory or @out fails.
+ * or on one line. It is written piece by piece, so that its size takes no
+ * memory. Returns 0, or -1 when out of memory or @out fails: what was written
+ * by then is no JSON.
  */
 int json_snapshot(FILE *out, const struct view *v, bool one_line);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The text of report, regions and heap. Fits 80 columns where names allow. */
-#include "render/render.h"
+/* The text of report and heap. Fits 80 columns where names allow. */
+#include "render/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,19 +11,14 @@
 
 #define NAME_TEXT 1024
 
-/* Colours by meaning; empty strings without colour. */
-struct paint {
-	const char *bold, *dim, *good, *warn, *off;
-};
-
-static struct paint paint_of(const struct view *v)
+struct paint paint_of(const struct view *v)
 {
 	if (!v->colour)
 		return (struct paint){ "", "", "", "", "" };
 	return (struct paint){ "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[0m" };
 }
 
-static void header(FILE *out, const struct view *v)
+void text_header(FILE *out, const struct view *v)
 {
 	const struct snapshot *s = v->now;
 	struct paint p = paint_of(v);
@@ -174,7 +169,7 @@ static void verdicts(FILE *out, const struct view *v)
 	}
 }
 
-static void footer(FILE *out, const struct view *v)
+void text_footer(FILE *out, const struct view *v)
 {
 	const struct snapshot *s = v->now;
 	char size[SIZE_TEXT];
@@ -190,98 +185,12 @@ static void footer(FILE *out, const struct view *v)
 
 void text_report(FILE *out, const struct view *v)
 {
-	header(out, v);
+	text_header(out, v);
 	ledger(out, v);
 	for (size_t i = 0; i < v->now->nheaps; i++)
 		heap_line(out, v->now->heaps[i]);
 	verdicts(out, v);
-	footer(out, v);
-}
-
-static const struct snapshot *sort_of; /* qsort has no context argument */
-
-static int by_rss(const void *a, const void *b)
-{
-	const struct vma *x = &sort_of->vmas.v[*(const size_t *)a];
-	const struct vma *y = &sort_of->vmas.v[*(const size_t *)b];
-
-	if (x->st.rss != y->st.rss)
-		return x->st.rss < y->st.rss ? 1 : -1;
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-static const char *perms_of(const struct vma *v, char text[5])
-{
-	text[0] = v->flags & VMA_READ ? 'r' : '-';
-	text[1] = v->flags & VMA_WRITE ? 'w' : '-';
-	text[2] = v->flags & VMA_EXEC ? 'x' : '-';
-	text[3] = v->flags & VMA_SHARED ? 's' : 'p';
-	text[4] = '\0';
-	return text;
-}
-
-static void region_line(FILE *out, const struct snapshot *s, size_t i)
-{
-	const struct vma *v = &s->vmas.v[i];
-	const struct region *r = &s->regions[i];
-	char size[6][SIZE_TEXT], perms[5], name[NAME_TEXT];
-	uint64_t fallow =
-		r->resident[LEDGER_HEAP_RETURNABLE] + r->resident[LEDGER_HEAP_HELD];
-
-	fprintf(out,
-		"%012" PRIx64 "-%012" PRIx64
-		" %s %12s %12s %12s %12s %12s %12s  %-7s %s\n",
-		v->start, v->end, perms_of(v, perms), size_format(size[0], v->st.rss),
-		size_format(size[1], v->st.pss), size_format(size[2], v->st.anon),
-		size_format(size[3], v->st.dirty), size_format(size[4], v->st.swap),
-		size_format(size[5], fallow), r->owner,
-		escape_terminal(name, sizeof(name), v->name));
-}
-
-static void region_totals(FILE *out, const struct snapshot *s)
-{
-	uint64_t sum[6] = { 0 };
-	char size[6][SIZE_TEXT];
-
-	for (size_t i = 0; i < s->vmas.n; i++) {
-		const struct vma_stats *st = &s->vmas.v[i].st;
-		const struct region *r = &s->regions[i];
-
-		sum[0] += st->rss;
-		sum[1] += st->pss;
-		sum[2] += st->anon;
-		sum[3] += st->dirty;
-		sum[4] += st->swap;
-		sum[5] += r->resident[LEDGER_HEAP_RETURNABLE] +
-			  r->resident[LEDGER_HEAP_HELD];
-	}
-	for (int k = 0; k < 6; k++)
-		size_format(size[k], sum[k]);
-	fprintf(out, "%-30s %12s %12s %12s %12s %12s %12s\n", "total", size[0], size[1],
-		size[2], size[3], size[4], size[5]);
-}
-
-void text_regions(FILE *out, const struct view *v)
-{
-	const struct snapshot *s = v->now;
-	size_t *order = malloc(s->vmas.n * sizeof(*order));
-	struct paint p = paint_of(v);
-
-	header(out, v);
-	fprintf(out, "\n%s%-25s %-4s %12s %12s %12s %12s %12s %12s  %-7s %s%s\n", p.dim,
-		"range", "", "rss", "pss", "anon", "dirty", "swap", "fallow", "owner",
-		"name", p.off);
-	if (order) {
-		for (size_t i = 0; i < s->vmas.n; i++)
-			order[i] = i;
-		sort_of = s;
-		qsort(order, s->vmas.n, sizeof(*order), by_rss);
-	}
-	for (size_t i = 0; i < s->vmas.n; i++)
-		region_line(out, s, order ? order[i] : i);
-	free(order);
-	region_totals(out, s);
-	footer(out, v);
+	text_footer(out, v);
 }
 
 static const char *arena_name(enum arena_kind k)
@@ -346,7 +255,7 @@ static void settings(FILE *out, const struct heap *h)
 
 void text_heap(FILE *out, const struct view *v)
 {
-	header(out, v);
+	text_header(out, v);
 	if (!v->now->nheaps)
 		fprintf(out, "\n  no known allocator was found\n");
 	for (size_t i = 0; i < v->now->nheaps; i++) {
@@ -359,5 +268,5 @@ void text_heap(FILE *out, const struct view *v)
 		settings(out, h);
 		fprintf(out, "  purge: %s\n", h->ops->purge);
 	}
-	footer(out, v);
+	text_footer(out, v);
 }

@@ -10,6 +10,22 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+/* Codes: show_smap_vma_flags() in fs/proc/task_mmu.c. */
+const struct vma_flag vma_flags[VMA_FLAGS] = {
+	{ VMA_SHMEM, "shmem", "" },
+	{ VMA_LOCKED, "locked", " lo" },
+	{ VMA_HUGETLB, "hugetlb", " ht" },
+	{ VMA_HUGEPAGE, "hugepage", " hg" },
+	{ VMA_NOHUGEPAGE, "nohugepage", " nh" },
+	{ VMA_MERGEABLE, "mergeable", " mg" },
+	{ VMA_GROWSDOWN, "growsdown", " gd" },
+	{ VMA_DONTFORK, "dontfork", " dc" },
+	{ VMA_NORESERVE, "noreserve", " nr" },
+	{ VMA_UFFD, "uffd", " um uw ui" },
+	{ VMA_PFNMAP, "pfnmap", " pf mm" },
+	{ VMA_IO, "io", " io" },
+};
+
 struct vma *vma_list_add(struct vma_list *l, const struct vma *v)
 {
 	struct vma *slot;
@@ -56,6 +72,16 @@ const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
 			return &l->v[mid];
 	}
 	return NULL;
+}
+
+const char *vma_perms(const struct vma *v, char *buf)
+{
+	buf[0] = v->flags & VMA_READ ? 'r' : '-';
+	buf[1] = v->flags & VMA_WRITE ? 'w' : '-';
+	buf[2] = v->flags & VMA_EXEC ? 'x' : '-';
+	buf[3] = v->flags & VMA_SHARED ? 's' : 'p';
+	buf[4] = '\0';
+	return buf;
 }
 
 /* "[vdso]" and its like are pages of the kernel's. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the texts of commands have in common. */
+#ifndef FALLOW_TEXT_H
+#define FALLOW_TEXT_H
+
+#include "render/render.h"
+
+/* Colours by meaning; empty strings without colour. */
+struct paint {
+	const char *bold, *dim, *good, *warn, *off;
+};
+
+struct paint paint_of(const struct view *v);
+
+/* The process in one line; what was torn, and warnings. */
+void text_header(FILE *out, const struct view *v);
+void text_footer(FILE *out, const struct view *v);
+
+#endif
