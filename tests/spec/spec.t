@@ -5,6 +5,7 @@ module's header: every name and number of the one is in the other. The header is
 read by the compiler. Usage: spec.t [YNL], the folder that ynl-source made."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -195,10 +196,45 @@ def check_docs():
     tap.ok(not bare, "everything has a description", "\n".join(bare))
 
 
-check_schema(sys.argv[1] if len(sys.argv) > 1 else None)
+def generated(ynl, work):
+    """What gcc says of a client in C that Linux's generator makes."""
+    generator = next(p for p in (f"{ynl}/tools/net/ynl/pyynl/ynl_gen_c.py",
+                                 f"{ynl}/tools/net/ynl/ynl-gen-c.py") if os.path.exists(p))
+    # It wants a kernel's tree around it, and of one licence alone makes something.
+    copy = f"{work}/Documentation/netlink/specs/fallow.yaml"
+    os.makedirs(os.path.dirname(copy))
+    shutil.copy(f"{ynl}/Documentation/netlink/{spec['protocol']}.yaml",
+                f"{work}/Documentation/netlink")
+    with open(f"{work}/MAINTAINERS", "w", encoding="utf-8"):
+        pass
+    with open(SPEC, encoding="utf-8") as f, open(copy, "w", encoding="utf-8") as to:
+        to.write("# SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)\n")
+        to.write(f.read().split("\n", 1)[1])
+    for kind, name in (("--header", "fallow-user.h"), ("--source", "fallow-user.c")):
+        subprocess.run([sys.executable, generator, "--spec", copy, "--mode", "user", kind, "-o",
+                        f"{work}/{name}"], check=True, timeout=60, cwd=work,
+                       env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    return subprocess.run(["gcc", "-Wall", "-c", f"-I{ynl}/tools/net/ynl/lib", f"-I{work}",
+                           f"-I{INCLUDE}", "-o", f"{work}/x.o", f"{work}/fallow-user.c"],
+                          stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
+
+
+def check_generated(ynl):
+    name = "a client in C is generated from it, and compiles with the header"
+    if not ynl:
+        tap.skip(name, "no linux-source package")
+        return
+    with tempfile.TemporaryDirectory() as d:
+        c = generated(os.path.abspath(ynl), d)
+        tap.ok(c.returncode == 0 and not c.stdout, name, c.stdout)
+
+
+YNL = sys.argv[1] if len(sys.argv) > 1 else None
+check_schema(YNL)
 check_names()
 check_structs()
 check_sets()
 check_operations()
 check_docs()
+check_generated(YNL)
 tap.done()
