@@ -18,7 +18,7 @@ struct fallow_age_totals {
 	u64 bytes, max_bytes;
 };
 
-#ifdef CONFIG_MMU_NOTIFIER
+#ifdef CONFIG_FALLOW_AGE
 
 int fallow_age_init(void);
 void fallow_age_exit(void);

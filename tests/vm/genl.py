@@ -19,10 +19,15 @@ def enum(prefix):
     with open(HEADER, encoding="utf-8") as f:
         text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
     for body in re.findall(r"enum \w+ \{(.*?)\}", text, flags=re.S):
-        names = [n.split("=")[0].strip() for n in body.split(",")]
-        names = [n for n in names if n and not n.startswith("__") and not n.endswith("_MAX")]
-        if names[0] == prefix + "UNSPEC":
-            return {n[len(prefix):]: i for i, n in enumerate(names)}
+        out, number = {}, 0
+        for name, value in re.findall(r"(\w+)(?: = (\d+))?\s*(?:,|$)", body):
+            if name.startswith("__"):
+                break
+            number = int(value or number)
+            out[name[len(prefix):]] = number
+            number += 1
+        if body.split()[0] == prefix + "UNSPEC,":
+            return out
     raise KeyError(prefix)
 
 

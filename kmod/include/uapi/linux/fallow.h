@@ -9,6 +9,8 @@
  *  - A count that is zero is left out of a message; a count that the running
  *    kernel cannot give has its bit clear in FALLOW_A_INFO_CAPS.
  *  - Ranges are half open: [start, end).
+ *  - Attributes of requests have numbers below 32, those of replies from 32 on:
+ *    one table describes a command in both directions.
  *  - A process is what its id names at the time of the request. After execve(2)
  *    that is another address space; dumps and trackers stay with the old one.
  *  - "resident" is what /proc/PID/smaps counts as Rss: present page-table
@@ -136,7 +138,7 @@ struct fallow_range {
  */
 enum fallow_info_attr {
 	FALLOW_A_INFO_UNSPEC,
-	FALLOW_A_INFO_PAD,
+	FALLOW_A_INFO_PAD = 32,
 	FALLOW_A_INFO_VERSION,
 	FALLOW_A_INFO_PAGE_SIZE,
 	FALLOW_A_INFO_CAPS,
@@ -242,7 +244,7 @@ enum fallow_info_attr {
  */
 enum fallow_vma_attr {
 	FALLOW_A_VMA_UNSPEC,
-	FALLOW_A_VMA_PAD,
+	FALLOW_A_VMA_PAD = 32,
 	FALLOW_A_VMA_START,
 	FALLOW_A_VMA_END,
 	FALLOW_A_VMA_FLAGS,
@@ -363,7 +365,7 @@ struct fallow_extent {
  */
 enum fallow_pages_attr {
 	FALLOW_A_PAGES_UNSPEC,
-	FALLOW_A_PAGES_PAD,
+	FALLOW_A_PAGES_PAD = 32,
 	FALLOW_A_PAGES_EXTENTS,
 	FALLOW_A_PAGES_HARVESTS,
 	FALLOW_A_PAGES_AGE_FLAGS,
