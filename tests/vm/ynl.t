@@ -18,7 +18,7 @@ import maplib
 from tap import Tap
 
 tap = Tap()
-if len(sys.argv) < 2:
+if len(sys.argv) < 2 or not os.path.isdir(sys.argv[1]):
     tap.skip("Linux's netlink client", "no linux-source package of 6.6 or newer")
     tap.done()
 TREE = os.path.join(HERE, "../..")
