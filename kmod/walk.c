@@ -140,7 +140,8 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 			       pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	unsigned long hole = addr;
-	spinlock_t *ptl = pte_lockptr(vma->vm_mm, pmdp);
+	/* By what was read: the PMD itself may be empty by now. */
+	spinlock_t *ptl = pte_lockptr(vma->vm_mm, &pmd);
 	struct batch b;
 	pte_t *ptep;
 
