@@ -117,3 +117,8 @@ bool fallow_mapped_once(const struct fallow_entry *e)
 {
 	return folio_ref_count(page_folio(e->page)) == 1;
 }
+
+bool fallow_page_readable(struct page *page)
+{
+	return !is_zone_device_page(page) && !PageHWPoison(page);
+}

@@ -31,4 +31,11 @@ unsigned int fallow_facts(struct fallow_vma_facts *f, const struct fallow_entry 
  */
 bool fallow_mapped_once(const struct fallow_entry *entry);
 
+/*
+ * Whether a base page may be looked into: it is memory that this CPU has in its
+ * own map (device-private memory is not, and yet counts as resident) and not
+ * known to be broken.
+ */
+bool fallow_page_readable(struct page *page);
+
 #endif

@@ -66,7 +66,7 @@ static bool is_zero_filled(struct page *page)
 	void *mem;
 	bool zero;
 
-	if (PageHWPoison(page))
+	if (!fallow_page_readable(page))
 		return false;
 	mem = kmap_local_page(page);
 	zero = !memchr_inv(mem, 0, PAGE_SIZE);

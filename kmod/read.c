@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "cost.h"
+#include "facts.h"
 #include "read.h"
 #include "target.h"
 #include "walk.h"
@@ -38,6 +39,12 @@ struct reader {
 	char *buf;
 };
 
+/* Both who asks and who opened the file. */
+static bool permitted(struct file *file, const struct fallow_target *t)
+{
+	return fallow_target_permitted(t) && file_ns_capable(file, t->user_ns, CAP_SYS_PTRACE);
+}
+
 /*
  * Memory that its owner hides, and the kernel may have taken out of its own map, and
  * memory of devices, for which a read may be an order.
@@ -54,14 +61,19 @@ static bool may_read(const struct vm_area_struct *vma)
 	return magic != FALLOW_SECRETMEM_MAGIC && magic != FALLOW_GUEST_MEMFD_MAGIC;
 }
 
-static void copy_page_part(struct reader *r, struct page *page, size_t offset, size_t len)
+/* False: not all of it could be copied. */
+static bool copy_page_part(struct reader *r, struct page *page, size_t offset, size_t len)
 {
-	char *mem = kmap_local_page(page);
+	unsigned long left;
+	char *mem;
 
-	memcpy(r->buf + r->used, mem + offset, len);
+	if (!fallow_page_readable(page))
+		return false;
+	mem = kmap_local_page(page);
+	/* Cold memory may have gone bad unseen; to find that out is no reason to die. */
+	left = copy_mc_to_kernel(r->buf + r->used, mem + offset, len);
 	kunmap_local(mem);
-	r->next += len;
-	r->used += len;
+	return !left;
 }
 
 static void copy_entry(struct reader *r, const struct fallow_entry *e)
@@ -80,17 +92,13 @@ static void copy_entry(struct reader *r, const struct fallow_entry *e)
 
 		if (!e->page) {
 			memset(r->buf + r->used, 0, len);
-			r->next += len;
-			r->used += len;
-		} else {
-			struct page *page = e->page + ((r->next - e->addr) >> PAGE_SHIFT);
-
-			if (PageHWPoison(page)) {
-				r->stopped = true;
-				return;
-			}
-			copy_page_part(r, page, offset, len);
+		} else if (!copy_page_part(r, e->page + ((r->next - e->addr) >> PAGE_SHIFT),
+					   offset, len)) {
+			r->stopped = true;
+			return;
 		}
+		r->next += len;
+		r->used += len;
 	}
 }
 
@@ -123,26 +131,18 @@ static void fill_slice(struct reader *r)
 
 static int fill(struct reader *r, unsigned long addr, size_t len)
 {
-	u64 before = r->visitor.looked;
 	struct fallow_slice slice;
-	int ret;
+	int ret = fallow_slice_begin(&slice, r->target.mm, r->visitor.looked);
 
+	if (ret)
+		return ret;
 	r->next = addr;
 	r->end = addr + min_t(size_t, len, BUFFER_SIZE);
 	r->used = 0;
 	r->stopped = false;
-	ret = fallow_slice_begin(&slice, r->target.mm, before);
-	if (ret)
-		return ret;
 	fill_slice(r);
 	fallow_slice_end(&slice, r->visitor.looked);
 	return 0;
-}
-
-/* Both who asks and who opened the file. */
-static bool permitted(struct file *file, const struct fallow_target *t)
-{
-	return fallow_target_permitted(t) && file_ns_capable(file, t->user_ns, CAP_SYS_PTRACE);
 }
 
 static ssize_t read_locked(struct reader *r, char __user *to, size_t count, unsigned long addr)
@@ -172,26 +172,131 @@ static ssize_t read_locked(struct reader *r, char __user *to, size_t count, unsi
 	return done ?: ret;
 }
 
-static ssize_t reader_read(struct file *file, char __user *to, size_t count, loff_t *pos)
-{
-	struct reader *r = file->private_data;
-	unsigned long addr = *pos;
-	ssize_t ret;
+/* Pieces of one FALLOW_IOC_GATHER, as many as are taken at once. */
+struct gather {
+	u64 addr[256];
+	u8 ok[256];
+};
 
-	count = min_t(size_t, count, MAX_RW_COUNT);
-	if (addr != *pos || addr + count < addr || addr + count > TASK_SIZE_MAX)
-		return -ENODATA;
+/* Piece number @i, to its place in the buffer. */
+static bool gather_one(struct reader *r, u64 addr, size_t i, size_t len)
+{
+	r->used = i * len;
+	r->stopped = false;
+	if (addr < TASK_SIZE_MAX && len <= TASK_SIZE_MAX - addr) {
+		r->next = addr;
+		r->end = addr + len;
+		fill_slice(r);
+	}
+	if (r->used == (i + 1) * len)
+		return true;
+	memset(r->buf + i * len, 0, len);
+	return false;
+}
+
+static int gather_batch(struct reader *r, struct gather *g, size_t n, size_t len)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		struct fallow_slice slice;
+		int ret = fallow_slice_begin(&slice, r->target.mm, r->visitor.looked);
+
+		if (ret)
+			return ret;
+		do {
+			g->ok[i] = gather_one(r, g->addr[i], i, len);
+		} while (++i < n && !fallow_slice_over(&slice, r->visitor.looked));
+		fallow_slice_end(&slice, r->visitor.looked);
+	}
+	return 0;
+}
+
+static int gather_all(struct reader *r, struct gather *g, const struct fallow_gather *rq)
+{
+	u64 __user *addr = u64_to_user_ptr(rq->addr);
+	char __user *buf = u64_to_user_ptr(rq->buf);
+	u8 __user *ok = u64_to_user_ptr(rq->ok);
+	size_t done, n;
+	int ret;
+
+	for (done = 0; done < rq->count; done += n) {
+		n = min3((size_t)rq->count - done, ARRAY_SIZE(g->addr),
+			 (size_t)BUFFER_SIZE / rq->len);
+		if (copy_from_user(g->addr, addr + done, n * sizeof(*addr)))
+			return -EFAULT;
+		ret = fatal_signal_pending(current) ? -EINTR : gather_batch(r, g, n, rq->len);
+		if (ret)
+			return ret;
+		if (copy_to_user(buf + done * rq->len, r->buf, n * rq->len) ||
+		    copy_to_user(ok + done, g->ok, n))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int gather(struct reader *r, const struct fallow_gather *rq)
+{
+	struct gather *g;
+	int ret;
+
+	if (!rq->count || rq->count > FALLOW_GATHER_MAX || !rq->len || rq->len > PAGE_SIZE)
+		return -EINVAL;
+	g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
+	if (!g)
+		return -ENOMEM;
+	ret = gather_all(r, g, rq);
+	kfree(g);
+	return ret;
+}
+
+/* Takes the lock of a reader that is bound, for one who may use it. */
+static int reader_lock(struct file *file, struct reader *r)
+{
+	int ret = 0;
+
 	if (mutex_lock_killable(&r->lock))
 		return -EINTR;
 	if (!r->target.mm)
 		ret = -EINVAL;
 	else if (!permitted(file, &r->target))
 		ret = -EPERM;
-	else
-		ret = read_locked(r, to, count, addr);
+	if (ret)
+		mutex_unlock(&r->lock);
+	return ret;
+}
+
+static ssize_t reader_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	struct reader *r = file->private_data;
+	unsigned long addr = *pos;
+	ssize_t ret;
+
+	if (addr != *pos || addr >= TASK_SIZE_MAX)
+		return -ENODATA;
+	count = min3(count, (size_t)MAX_RW_COUNT, (size_t)(TASK_SIZE_MAX - addr));
+	ret = reader_lock(file, r);
+	if (ret)
+		return ret;
+	ret = read_locked(r, to, count, addr);
 	mutex_unlock(&r->lock);
 	if (ret > 0)
 		*pos += ret;
+	return ret;
+}
+
+static int ioctl_gather(struct file *file, struct reader *r, void __user *arg)
+{
+	struct fallow_gather rq;
+	int ret;
+
+	if (copy_from_user(&rq, arg, sizeof(rq)))
+		return -EFAULT;
+	ret = reader_lock(file, r);
+	if (ret)
+		return ret;
+	ret = gather(r, &rq);
+	mutex_unlock(&r->lock);
 	return ret;
 }
 
@@ -213,21 +318,32 @@ static int bind(struct file *file, struct reader *r, u32 pid)
 	return 0;
 }
 
-static long reader_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static int ioctl_target(struct file *file, struct reader *r, u32 __user *arg)
 {
-	struct reader *r = file->private_data;
 	int ret;
 	u32 pid;
 
-	if (cmd != FALLOW_IOC_TARGET)
-		return -ENOTTY;
-	if (get_user(pid, (u32 __user *)arg))
+	if (get_user(pid, arg))
 		return -EFAULT;
 	if (mutex_lock_killable(&r->lock))
 		return -EINTR;
 	ret = bind(file, r, pid);
 	mutex_unlock(&r->lock);
 	return ret;
+}
+
+static long reader_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct reader *r = file->private_data;
+
+	switch (cmd) {
+	case FALLOW_IOC_TARGET:
+		return ioctl_target(file, r, (u32 __user *)arg);
+	case FALLOW_IOC_GATHER:
+		return ioctl_gather(file, r, (void __user *)arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static int reader_open(struct inode *inode, struct file *file)

@@ -140,7 +140,8 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 			       pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	unsigned long hole = addr;
-	spinlock_t *ptl = pte_lockptr(vma->vm_mm, pmdp);
+	/* By what was read: the PMD itself may be empty by now. */
+	spinlock_t *ptl = pte_lockptr(vma->vm_mm, &pmd);
 	struct batch b;
 	pte_t *ptep;
 
@@ -171,7 +172,7 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 		e->pmd = NULL;
 		if (!look_at_pte(e, vma, pte))
 			continue;
-		if (v->merge && e->page && (e->flags & FALLOW_ENTRY_PRESENT)) {
+		if (v->merge && e->page && pte_present(pte)) {
 			unsigned long n = same_folio(e, ptep, pte,
 						     ((end - addr) >> PAGE_SHIFT) - 1);
 

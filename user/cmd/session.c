@@ -20,7 +20,7 @@ int session_open(struct session *ss, const struct options *o, struct error *e)
 		return -1;
 	if (pages_open(&ss->pages, o->source, e))
 		return -1;
-	if (target_open(&ss->target, pid, e)) {
+	if (target_open(&ss->target, pid, o->source != SOURCE_PROCFS, e)) {
 		pages_close(&ss->pages);
 		return -1;
 	}

@@ -233,7 +233,9 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_t idle_ns,
 		  struct progress *progress, struct error *e)
 {
-	*s = (struct snapshot){ .source = p->ops->name, .idle_ns = idle_ns };
+	*s = (struct snapshot){ .source = p->ops->name,
+				.reader = reader_name(&t->reader),
+				.idle_ns = idle_ns };
 	clock_gettime(CLOCK_REALTIME, &s->time);
 	s->monotonic_ns = monotonic_ns();
 	name_host(s);

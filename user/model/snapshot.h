@@ -54,6 +54,7 @@ struct snapshot {
 	uint64_t idle_ns; /* what the ledger's idle means; 0: was not asked for */
 	char host[65], kernel[65];
 	const char *source; /* "kmod", "procfs" */
+	const char *reader; /* "fallow", "process_vm_readv" */
 	struct process process;
 	struct vma_list vmas;
 	struct region *regions;

@@ -12,6 +12,7 @@
 
 #include "linux/fallow.h"
 #include "pages/runs.h"
+#include "target/reader_device.h"
 
 /* NULL @why: it can. */
 static void add(struct probed_source *s, const char *key, const char *about,
@@ -116,15 +117,12 @@ static void probe_procfs(struct probe *p)
 
 static const char *device_unusable(void)
 {
-	uint32_t pid = (uint32_t)getpid();
-	int fd = open(FALLOW_DEVICE, O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
+	int fd = device_open(getpid());
 
-	if (fd < 0 || ioctl(fd, FALLOW_IOC_TARGET, &pid))
-		why = strerror(errno);
-	if (fd >= 0)
-		close(fd);
-	return why;
+	if (fd < 0)
+		return strerror(-fd);
+	close(fd);
+	return NULL;
 }
 
 static void probe_kmod(struct probe *p)
@@ -158,4 +156,5 @@ void probe(struct probe *p)
 		p->automatic = pages.ops->name;
 		pages_close(&pages);
 	}
+	p->reader = device_unusable() ? "process_vm_readv" : "fallow";
 }

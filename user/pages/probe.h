@@ -33,6 +33,7 @@ struct probe {
 	bool loaded; /* the module is, and @info is what it says */
 	struct kmod_info info;
 	const char *automatic; /* the source that SOURCE_AUTO takes; NULL: none */
+	const char *reader; /* what it reads memory with: reader_name() */
 };
 
 void probe(struct probe *p);

@@ -101,6 +101,7 @@ void text_info(FILE *out, const struct probe *p, const char *kernel)
 	fprintf(out, "kernel      %s\n", kernel);
 	fprintf(out, "source      %s, unless --source is given\n",
 		p->automatic ? p->automatic : "none");
+	fprintf(out, "reader      %s\n", p->reader);
 	put_module(out, p);
 	fprintf(out, "procfs      %s\n",
 		p->procfs.usable ? "can be used" : p->procfs.why.text);
@@ -142,12 +143,13 @@ static json_t *module_json(const struct kmod_info *k)
 
 int json_info(FILE *out, const struct probe *p, const char *kernel)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s?, s:o, s:{s:o, s:o}, s:[s]}", "schema",
-			      "fallow.info/1", "version", FALLOW_VERSION, "kernel",
-			      kernel, "source", p->automatic, "module",
-			      p->loaded ? module_json(&p->info) : json_null(), "sources",
-			      "kmod", source_json(&p->kmod), "procfs",
-			      source_json(&p->procfs), "allocators", allocators);
+	json_t *o =
+		json_pack("{s:s, s:s, s:s, s:s?, s:s, s:o, s:{s:o, s:o}, s:[s]}",
+			  "schema", "fallow.info/1", "version", FALLOW_VERSION, "kernel",
+			  kernel, "source", p->automatic, "reader", p->reader, "module",
+			  p->loaded ? module_json(&p->info) : json_null(), "sources",
+			  "kmod", source_json(&p->kmod), "procfs",
+			  source_json(&p->procfs), "allocators", allocators);
 	int err = !o || json_dumpf(o, out, JSON_INDENT(2)) || fputc('\n', out) == EOF;
 
 	json_decref(o);

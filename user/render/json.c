@@ -347,6 +347,7 @@ static void snapshot(struct stream *w, const struct view *v, bool *ok)
 	member(w, "host", text(s->host));
 	member(w, "kernel", text(s->kernel));
 	member(w, "source", json_string(s->source));
+	member(w, "reader", json_string(s->reader));
 	member(w, "duration_ns", count(s->duration_ns));
 	member(w, "idle_ns", count(s->idle_ns ? s->idle_ns : UNKNOWN));
 	member(w, "process", process(s, ok));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The guarded reader. Asks pagemap which pages are resident just before it
- * copies, and copies those alone: it must never make the kernel fault a page
- * in on the target's behalf.
+ * The guarded reader. It must never make the kernel fault a page in on the
+ * target's behalf. The module's device sees to that itself; before
+ * process_vm_readv(), pagemap is asked which pages are resident.
  *
  * pagemap entries: Documentation/admin-guide/mm/pagemap.rst.
  */
@@ -10,25 +10,42 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define GATHER_BATCH 512 /* below IOV_MAX */
+#include "target/reader_device.h"
+#include "target/reader_readv.h"
 
-int reader_open(struct reader *r, pid_t pid, int proc_dir)
+int reader_open(struct reader *r, pid_t pid, int proc_dir, bool device)
 {
-	*r = (struct reader){ .pid = pid, .page_size = (size_t)sysconf(_SC_PAGESIZE) };
+	*r = (struct reader){ .pid = pid,
+			      .device = -1,
+			      .page_size = (size_t)sysconf(_SC_PAGESIZE) };
 	r->pagemap = openat(proc_dir, "pagemap", O_RDONLY | O_CLOEXEC);
-	return r->pagemap < 0 ? -errno : 0;
+	if (r->pagemap < 0)
+		return -errno;
+	if (device)
+		r->device = device_open(pid);
+	/* Only as long as it lives is the pid surely that of the directory. */
+	if (r->device >= 0 && faccessat(proc_dir, "stat", F_OK, 0)) {
+		reader_close(r);
+		return -ESRCH;
+	}
+	return 0;
 }
 
 void reader_close(struct reader *r)
 {
 	if (r->pagemap >= 0)
 		close(r->pagemap);
-	r->pagemap = -1;
+	if (r->device >= 0)
+		close(r->device);
+	r->pagemap = r->device = -1;
+}
+
+const char *reader_name(const struct reader *r)
+{
+	return r->device >= 0 ? "fallow" : "process_vm_readv";
 }
 
 static enum page_presence presence_of(uint64_t entry)
@@ -72,6 +89,13 @@ int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *pres
 	return 0;
 }
 
+/* Copies as much as can be read; how many bytes, or -ESRCH, -EPERM. */
+static ssize_t copy(struct reader *r, uint64_t addr, void *buf, size_t len)
+{
+	return r->device >= 0 ? device_copy(r->device, addr, buf, len)
+			      : readv_copy(r->pid, addr, buf, len);
+}
+
 /*
  * Copies one run of pages that were resident a moment ago. A page that is gone
  * by now is turned into zeros and marked absent.
@@ -80,14 +104,12 @@ static int copy_run(struct reader *r, uint64_t addr, char *buf, size_t pages,
 		    uint8_t *present)
 {
 	while (pages) {
-		struct iovec local = { buf, pages * r->page_size };
-		struct iovec remote = { (void *)(uintptr_t)addr, local.iov_len };
-		ssize_t got = process_vm_readv(r->pid, &local, 1, &remote, 1, 0);
+		ssize_t got = copy(r, addr, buf, pages * r->page_size);
 		size_t done;
 
-		if (got < 0 && (errno == ESRCH || errno == EPERM))
-			return -errno;
-		done = got < 0 ? 0 : (size_t)got / r->page_size;
+		if (got < 0)
+			return (int)got;
+		done = (size_t)got / r->page_size;
 		if (done < pages) {
 			memset(buf + done * r->page_size, 0, r->page_size);
 			present[done] = PAGE_ABSENT;
@@ -132,25 +154,33 @@ ssize_t reader_window(struct reader *r, uint64_t addr, size_t len, void *buf,
 	return (ssize_t)resident;
 }
 
-static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
+/* 0 if all of [addr, addr + len) is resident, or -ENODATA, -ESRCH. */
+static int check_resident(struct reader *r, uint64_t addr, size_t len)
 {
-	struct iovec local = { buf, len };
-	struct iovec remote = { (void *)(uintptr_t)addr, len };
 	uint64_t first = addr - addr % r->page_size;
 	size_t pages = (addr + len - first + r->page_size - 1) / r->page_size;
 	uint8_t present[READER_WINDOW_PAGES + 1];
-	ssize_t got;
 	int err = reader_presence(r, first, pages, present);
+
+	for (size_t i = 0; !err && i < pages; i++)
+		if (present[i] != PAGE_RESIDENT)
+			return -ENODATA;
+	return err;
+}
+
+static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
+{
+	int err = r->device >= 0 ? 0 : check_resident(r, addr, len);
+	ssize_t got;
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < pages; i++)
-		if (present[i] != PAGE_RESIDENT)
-			return -ENODATA;
-	got = process_vm_readv(r->pid, &local, 1, &remote, 1, 0);
+	got = copy(r, addr, buf, len);
 	if (got < 0)
-		return errno == ESRCH || errno == EPERM ? -errno : -EFAULT;
-	return (size_t)got == len ? 0 : -EFAULT;
+		return (int)got;
+	if ((size_t)got == len)
+		return 0;
+	return r->device >= 0 ? -ENODATA : -EFAULT;
 }
 
 int reader_read(struct reader *r, uint64_t addr, void *buf, size_t len)
@@ -170,76 +200,9 @@ int reader_read(struct reader *r, uint64_t addr, void *buf, size_t len)
 	return 0;
 }
 
-/*
- * One batch of resident pieces in one call. The kernel stops at the first
- * piece that it cannot read; that one is marked and the rest tried again.
- */
-static int gather_batch(struct reader *r, const uint64_t *addr, const size_t *which,
-			size_t n, size_t len, char *buf, uint8_t *ok)
-{
-	struct iovec local[GATHER_BATCH], remote[GATHER_BATCH];
-
-	for (size_t i = 0; i < n; i++) {
-		local[i] = (struct iovec){ buf + which[i] * len, len };
-		remote[i] = (struct iovec){ (void *)(uintptr_t)addr[which[i]], len };
-	}
-	for (size_t at = 0; at < n;) {
-		ssize_t got = process_vm_readv(r->pid, local + at, n - at, remote + at,
-					       n - at, 0);
-		size_t done;
-
-		if (got < 0 && (errno == ESRCH || errno == EPERM))
-			return -errno;
-		done = got < 0 ? 0 : (size_t)got / len;
-		for (size_t i = at; i < at + done; i++)
-			ok[which[i]] = 1;
-		at += done;
-		if (at < n)
-			at++;
-	}
-	return 0;
-}
-
-/* Resident? One entry is asked for; neighbours on the same page cost nothing. */
-static int piece_resident(struct reader *r, uint64_t addr, uint64_t *last_page,
-			  bool *last)
-{
-	uint64_t page = addr / r->page_size;
-	uint64_t entry;
-	int err;
-
-	if (page == *last_page)
-		return *last;
-	err = reader_pagemap(r, addr, 1, &entry);
-	if (err)
-		return err;
-	*last_page = page;
-	*last = presence_of(entry) == PAGE_RESIDENT;
-	return *last;
-}
-
 int reader_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len, void *buf,
 		  uint8_t *ok)
 {
-	uint64_t last_page = UINT64_MAX;
-	size_t which[GATHER_BATCH];
-	size_t pending = 0;
-	bool last = false;
-	int err;
-
-	memset(ok, 0, n);
-	for (size_t i = 0; i < n; i++) {
-		err = piece_resident(r, addr[i], &last_page, &last);
-		if (err < 0)
-			return err;
-		if (err)
-			which[pending++] = i;
-		if (pending == GATHER_BATCH || (pending && i == n - 1)) {
-			err = gather_batch(r, addr, which, pending, len, buf, ok);
-			if (err)
-				return err;
-			pending = 0;
-		}
-	}
-	return 0;
+	return r->device >= 0 ? device_gather(r->device, addr, n, len, buf, ok)
+			      : readv_gather(r, addr, n, len, buf, ok);
 }

@@ -4,11 +4,14 @@
  *
  * It copies pages that are resident and no others, so that a look never maps
  * the zero page under an untouched address and never swaps a page in. It
- * writes nothing and stops nobody.
+ * writes nothing and stops nobody. By the module's device it leaves no trace;
+ * process_vm_readv() marks what it copies as referenced, and active the second
+ * time.
  */
 #ifndef FALLOW_READER_H
 #define FALLOW_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,12 +31,19 @@ enum page_presence {
 struct reader {
 	pid_t pid;
 	int pagemap; /* /proc/PID/pagemap */
+	int device; /* the module's, bound to the target; -1: process_vm_readv() */
 	size_t page_size;
 };
 
-/* @proc_dir: an open /proc/PID. Returns 0 or -errno. */
-int reader_open(struct reader *r, pid_t pid, int proc_dir);
+/*
+ * @proc_dir: an open /proc/PID. @device: read through the module where that can
+ * be done. Returns 0 or -errno.
+ */
+int reader_open(struct reader *r, pid_t pid, int proc_dir, bool device);
 void reader_close(struct reader *r);
+
+/* What it copies with: "fallow", the module's device, or "process_vm_readv". */
+const char *reader_name(const struct reader *r);
 
 /*
  * Copies [addr, addr + len) to @buf if all of it is resident.

@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "target/cmdline.h"
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define SLURP_MAX  (64u << 20) /* smaps of 65,530 VMAs is below this */
 
@@ -123,21 +125,6 @@ static char *read_link(const struct target *t, const char *name)
 	return strdup(path);
 }
 
-static char *read_cmdline(const struct target *t)
-{
-	size_t len;
-	char *text = target_slurp(t, "cmdline", &len);
-
-	if (!text)
-		return strdup("");
-	while (len && !text[len - 1])
-		len--;
-	for (size_t i = 0; i < len; i++)
-		if (!text[i])
-			text[i] = ' ';
-	return text;
-}
-
 static char *read_comm(const struct target *t)
 {
 	char *text = target_slurp(t, "comm", NULL);
@@ -211,9 +198,9 @@ int target_refresh(struct target *t, struct error *e)
 	return 0;
 }
 
-static int open_reader(struct target *t, struct error *e)
+static int open_reader(struct target *t, bool device, struct error *e)
 {
-	int err = reader_open(&t->reader, t->pid, t->dir);
+	int err = reader_open(&t->reader, t->pid, t->dir, device);
 
 	if (err == -EACCES || err == -EPERM)
 		return error_set(e, EXIT_DENIED,
@@ -226,11 +213,11 @@ static int open_reader(struct target *t, struct error *e)
 	return check_access(t, e);
 }
 
-static int fill(struct target *t, struct error *e)
+static int fill(struct target *t, bool device, struct error *e)
 {
-	if (refuse_thread(t, e) || target_refresh(t, e) || open_reader(t, e))
+	if (refuse_thread(t, e) || target_refresh(t, e) || open_reader(t, device, e))
 		return -1;
-	t->cmdline = read_cmdline(t);
+	t->cmdline = cmdline_read(t);
 	t->exe = read_link(t, "exe");
 	t->cgroup = read_cgroup(t);
 	if (!t->cmdline || !t->exe || !t->cgroup)
@@ -238,17 +225,19 @@ static int fill(struct target *t, struct error *e)
 	return 0;
 }
 
-int target_open(struct target *t, pid_t pid, struct error *e)
+int target_open(struct target *t, pid_t pid, bool device, struct error *e)
 {
 	char path[32];
 
-	*t = (struct target){ .pid = pid, .dir = -1, .reader.pagemap = -1 };
+	*t = (struct target){ .pid = pid,
+			      .dir = -1,
+			      .reader = { .pagemap = -1, .device = -1 } };
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	t->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0)
 		return error_sys(e, errno == ENOENT ? ESRCH : errno, "process %d",
 				 (int)pid);
-	if (fill(t, e)) {
+	if (fill(t, device, e)) {
 		target_close(t);
 		return -1;
 	}
@@ -264,5 +253,5 @@ void target_close(struct target *t)
 	free(t->cmdline);
 	free(t->exe);
 	free(t->cgroup);
-	*t = (struct target){ .dir = -1, .reader.pagemap = -1 };
+	*t = (struct target){ .dir = -1, .reader = { .pagemap = -1, .device = -1 } };
 }

@@ -17,7 +17,7 @@ struct target {
 	pid_t pid;
 	int dir; /* /proc/PID, O_DIRECTORY */
 	char *comm; /* these three: raw, from the target; never NULL */
-	char *cmdline; /* arguments joined by spaces */
+	char *cmdline; /* arguments joined by spaces; "" if not resident */
 	char *exe; /* "" if unreadable */
 	char *cgroup; /* cgroup v2 path, "" if none */
 	uint64_t starttime; /* clock ticks after boot (proc(5), field 22) */
@@ -27,9 +27,10 @@ struct target {
 
 /*
  * Opens process @pid: fails with EXIT_GONE for none or a zombie, EXIT_FAILED
- * for a kernel thread, EXIT_DENIED if its memory may not be looked at.
+ * for a kernel thread, EXIT_DENIED if its memory may not be looked at. @device:
+ * see reader_open().
  */
-int target_open(struct target *t, pid_t pid, struct error *e);
+int target_open(struct target *t, pid_t pid, bool device, struct error *e);
 void target_close(struct target *t);
 
 /* Reads what may change again: comm, threads. EXIT_GONE if it has ended. */

@@ -382,16 +382,44 @@ enum fallow_pages_attr {
  * Reading memory without a trace: pread(2) on the device copies pages that are
  * resident and leaves their accessed bits, flags and places on the LRU lists as
  * they are. The file is bound to a process once, by FALLOW_IOC_TARGET with the
- * address of a __u32, its id; the file offset is the address. A read ends before
- * the first page that is not resident; if that is the first page, it fails.
+ * address of a __u32, its id in the caller's pid namespace; the file offset is the
+ * address. A read ends before the first page that is not resident; if that is the
+ * first page, it fails. The protection of a mapping is not asked for, PROT_NONE
+ * included, as ptrace(2) does not. The zero page reads as zeros.
  *
- *  -EINVAL   not bound; bound already
- *  -ENODATA  the first page is not resident, or its contents are not for others
- *            (secretmem, device memory)
+ *  -EINVAL   not bound; bound already; a member of &struct fallow_gather is out of
+ *            bounds
+ *  -ENODATA  nothing is mapped there, the first page is not resident, or its
+ *            contents are not for others: secretmem, guest_memfd, device memory;
+ *            nor are hugetlb pages, and pages whose memory is broken
  *  -ESRCH    the process, or its address space, is gone
  *  -EPERM    CAP_SYS_PTRACE is missing, for the caller or for the opener
  */
 #define FALLOW_DEVICE		"/dev/fallow"
 #define FALLOW_IOC_TARGET	_IOW('f', 0xf0, __u32)
+
+#define FALLOW_GATHER_MAX	4096
+
+/**
+ * struct fallow_gather - many small reads in one call
+ * @addr: pointer to @count addresses (__u64), in any order
+ * @buf: pointer to @count * @len bytes: the pieces, in the order of @addr; one
+ *	that is not to be had is zeros
+ * @ok: pointer to @count bytes: 1 if all of the piece was read, else 0
+ * @count: 1 to FALLOW_GATHER_MAX
+ * @len: of each piece, in bytes; 1 to the page size
+ *
+ * What a read would end with -ENODATA for is no error here. After an error the
+ * contents of @buf and @ok are undefined.
+ */
+struct fallow_gather {
+	__u64 addr;
+	__u64 buf;
+	__u64 ok;
+	__u32 count;
+	__u32 len;
+};
+
+#define FALLOW_IOC_GATHER	_IOW('f', 0xf1, struct fallow_gather)
 
 #endif /* _UAPI_LINUX_FALLOW_H */
