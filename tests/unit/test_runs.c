@@ -67,6 +67,29 @@ static void test_pagemap_zero(void **state)
 	assert_int_equal(pagemap_state(PM_PRESENT | PM_EXCLUSIVE | 99, at, &raw, &shown), ANON);
 }
 
+static void test_huge_frame(void **state)
+{
+	uint64_t entries[8];
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		entries[i] = PM_PRESENT | PM_EXCLUSIVE | (64 + i);
+	assert_int_equal(pagemap_huge_frame(entries, 8), 64);
+	entries[5] = PM_SWAP | 69;
+	assert_int_equal(pagemap_huge_frame(entries, 8), 0);
+	entries[5] = PM_PRESENT | 70;
+	assert_int_equal(pagemap_huge_frame(entries, 8), 0);
+	entries[5] = PM_PRESENT | PM_FILE | 69;
+	assert_int_equal(pagemap_huge_frame(entries, 8), 0);
+	/* In a row, but not aligned; and where frames are hidden. */
+	for (size_t i = 0; i < 8; i++)
+		entries[i] = PM_PRESENT | (65 + i);
+	assert_int_equal(pagemap_huge_frame(entries, 8), 0);
+	for (size_t i = 0; i < 8; i++)
+		entries[i] = PM_PRESENT;
+	assert_int_equal(pagemap_huge_frame(entries, 8), 0);
+}
+
 static void test_scan(void **state)
 {
 	struct vma anon = anon_vma(), file = file_vma(), shmem = file_vma();
@@ -179,7 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pagemap), cmocka_unit_test(test_pagemap_zero),
-		cmocka_unit_test(test_scan),	cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_huge_frame), cmocka_unit_test(test_scan), cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_stream_limits),
 	};
 

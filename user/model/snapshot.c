@@ -197,7 +197,7 @@ static void add_up(struct snapshot *s, uint32_t known)
 			s->ledger[c].swapped += s->regions[i].swapped[c];
 			resident += s->regions[i].resident[c];
 		}
-		if (!(known & RUN_HUGE))
+		if (!(known & RUN_HUGE) && !s->vmas.v[i].huge_told)
 			spread_huge(s, i);
 		s->torn += distance(resident, s->vmas.v[i].st.rss);
 	}

@@ -12,8 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define ENTRIES 32768
-#define REGIONS 4096
 /* A scan holds the target's mmap lock throughout: this much is less than a millisecond. */
 #define SCAN_WINDOW (256ull << 20)
 
@@ -31,22 +29,6 @@ struct scan_arg {
 
 #define SCAN_IOCTL  _IOWR('f', 16, struct scan_arg)
 #define SCAN_WANTED (SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO | SCAN_HUGE)
-
-struct procfs {
-	struct zero_page zero;
-	uint64_t scan; /* categories to ask for; 0: this kernel has no scan */
-	struct target *target;
-	struct vma_list *vmas;
-	size_t vma; /* the VMA at, or after, next */
-	uint64_t next, end; /* [next, end) is not looked at yet */
-	/* What was looked at last, from at on; it lies in one VMA, the seen. */
-	const struct vma *seen;
-	uint64_t at;
-	size_t i, nentries, nregions;
-	struct page_run ahead; /* the piece that ended the last run; empty: none */
-	uint64_t entries[ENTRIES];
-	struct scan_region regions[REGIONS];
-};
 
 static int scan(int fd, struct scan_arg *arg)
 {
@@ -90,11 +72,16 @@ struct procfs *procfs_stream_new(void)
 		return NULL;
 	zero_page_learn(&s->zero);
 	s->scan = learn_scan();
+	s->kpageflags = s->scan || !s->zero.pfn
+				? -1
+				: open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	return s;
 }
 
 void procfs_stream_free(struct procfs *s)
 {
+	if (s->kpageflags >= 0)
+		close(s->kpageflags);
 	free(s);
 }
 
@@ -104,86 +91,11 @@ uint32_t procfs_stream_known(const struct procfs *s)
 	       (s->scan ? RUN_HUGE : 0);
 }
 
-static uint64_t min(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Reads entries of @v from @addr on; their number, or -errno. */
-static int read_entries(struct procfs *s, const struct vma *v, uint64_t addr)
-{
-	size_t n = (size_t)min((v->end - addr) / s->target->reader.page_size, ENTRIES);
-	int err = reader_pagemap(&s->target->reader, addr, n, s->entries);
-
-	return err ? err : (int)n;
-}
-
-/* Whether frames are hidden, so that zero pages in @v are known by number alone. */
-static bool needs_count(const struct procfs *s, const struct vma *v)
-{
-	return !s->zero.pfn && !s->scan && !v->zero_below &&
-	       !(v->flags & (VMA_HUGETLB | VMA_PFNMAP));
-}
-
-/* What one pass over a VMA counts, and where it stops. */
-struct zero_count {
-	uint64_t present, candidates;
-	uint64_t stop_after; /* candidates; 0: at the end */
-	uint64_t stopped; /* the page after the last candidate */
-};
-
-static int count_zero(struct procfs *s, const struct vma *v, struct zero_count *c)
-{
-	size_t size = s->target->reader.page_size;
-
-	for (uint64_t addr = v->start; addr < v->end;) {
-		int n = read_entries(s, v, addr);
-
-		if (n < 0)
-			return n;
-		for (int i = 0; i < n; i++, addr += size) {
-			uint64_t entry = s->entries[i];
-
-			c->present +=
-				(entry & PM_PRESENT) && !pagemap_huge_zero(entry, v);
-			if (!pagemap_maybe_zero(entry))
-				continue;
-			c->stopped = addr + size;
-			if (++c->candidates == c->stop_after)
-				return 0;
-		}
-	}
-	return 0;
-}
-
-/*
- * Present pages beyond RSS are zero pages. If they are some but not all of those
- * that may be, the first ones are taken for them, and that is noted.
- */
-static int place_zero_pages(struct pages *p, struct procfs *s, struct vma *v)
-{
-	uint64_t rss = v->st.rss / s->target->reader.page_size;
-	struct zero_count all = { 0 }, some = { 0 };
-	int err = count_zero(s, v, &all);
-
-	if (err)
-		return err;
-	v->zero_below = v->start;
-	if (all.present <= rss || !all.candidates)
-		return 0;
-	some.stop_after = min(all.present - rss, all.candidates);
-	if (some.stop_after < all.candidates)
-		p->notes.zero_guessed++;
-	err = count_zero(s, v, &some);
-	v->zero_below = some.stopped;
-	return err;
-}
-
 static int look_by_scan(struct procfs *s, const struct vma *v, uint64_t end)
 {
 	struct scan_arg arg = {
 		.start = s->next,
-		.end = min(end, s->next + SCAN_WINDOW),
+		.end = procfs_min(end, s->next + SCAN_WINDOW),
 		.vec = (uintptr_t)s->regions,
 		.vec_len = REGIONS,
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
@@ -199,22 +111,6 @@ static int look_by_scan(struct procfs *s, const struct vma *v, uint64_t end)
 	s->seen = v;
 	s->at = s->next;
 	s->next = arg.walk_end;
-	return 0;
-}
-
-static int look_by_entry(struct pages *p, struct procfs *s, struct vma *v, uint64_t end)
-{
-	int n, err = needs_count(s, v) ? place_zero_pages(p, s, v) : 0;
-
-	if (err)
-		return err;
-	n = read_entries(s, v, s->next);
-	if (n < 0)
-		return n;
-	s->nentries = (size_t)n;
-	s->seen = v;
-	s->at = s->next;
-	s->next = min(end, s->next + (uint64_t)n * s->target->reader.page_size);
 	return 0;
 }
 
@@ -243,31 +139,10 @@ static int look(struct pages *p, struct procfs *s)
 		return 0;
 	/* Of mixed mappings, a scan does not tell raw frames from anonymous pages. */
 	if (s->scan && !(v->flags & VMA_PFNMAP))
-		err = look_by_scan(s, v, min(v->end, s->end));
+		err = look_by_scan(s, v, procfs_min(v->end, s->end));
 	else
-		err = look_by_entry(p, s, v, min(v->end, s->end));
+		err = procfs_look_entries(p, v, procfs_min(v->end, s->end));
 	return err ? err : 1;
-}
-
-/* Entries that are alike, as one piece; the first piece of absent pages is skipped. */
-static bool piece_of_entries(struct procfs *s, struct page_run *piece)
-{
-	size_t size = s->target->reader.page_size;
-
-	*piece = (struct page_run){ .end = 0 };
-	for (; s->i < s->nentries && s->at < s->next; s->i++, s->at += size) {
-		uint32_t state =
-			pagemap_state(s->entries[s->i], s->at, s->seen, &s->zero);
-
-		if (piece->end && state != piece->state)
-			break;
-		if (!state)
-			continue;
-		if (!piece->end)
-			*piece = (struct page_run){ .start = s->at, .state = state };
-		piece->end = s->at + size;
-	}
-	return piece->end != 0;
 }
 
 /*
@@ -282,7 +157,7 @@ static int part_huge(struct procfs *s, struct scan_region *r, struct page_run *p
 
 	if (err)
 		return err;
-	piece->end = min(r->end, (r->start / huge + 1) * huge);
+	piece->end = procfs_min(r->end, (r->start / huge + 1) * huge);
 	if (pagemap_huge_zero(entry, s->seen))
 		piece->state = 0;
 	r->start = piece->end;
@@ -321,7 +196,7 @@ static int next_piece(struct pages *p, struct procfs *s, struct page_run *piece)
 	int more;
 
 	do {
-		if (piece_of_entries(s, piece))
+		if (procfs_piece_of_entries(s, piece))
 			return 1;
 		more = piece_of_regions(s, piece);
 		if (more)

@@ -73,7 +73,22 @@ uint32_t pagemap_state(uint64_t entry, uint64_t addr, const struct vma *v,
 		return 0;
 	if (!(entry & PM_PRESENT))
 		return entry & PM_SWAP ? RUN_SWAPPED : 0;
-	return is_zero(entry, addr, v, zero) ? 0 : resident(entry & PM_FILE, v);
+	if (is_zero(entry, addr, v, zero))
+		return 0;
+	return resident(entry & PM_FILE, v) | (entry & PM_HUGE ? RUN_HUGE : 0);
+}
+
+uint64_t pagemap_huge_frame(const uint64_t *entries, size_t n)
+{
+	uint64_t first = entries[0] & PM_PFN;
+
+	if (!first || first % n)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if ((entries[i] & (PM_PRESENT | PM_FILE | PM_PFN)) !=
+		    (PM_PRESENT | (first + i)))
+			return 0;
+	return first;
 }
 
 uint32_t scan_state(uint64_t categories, const struct vma *v)

@@ -53,6 +53,8 @@ void zero_page_learn(struct zero_page *z);
 
 /* A further bit of pagemap's entries, whose others are in target/reader.h. */
 #define PM_GUARD (1ULL << 58) /* Linux 6.15 */
+/* Never set by the kernel, but by us once it is known that the page is mapped huge. */
+#define PM_HUGE (1ULL << 60)
 
 /* Whether the entry may be of the zero page, as far as its flags say. */
 bool pagemap_maybe_zero(uint64_t entry);
@@ -63,6 +65,16 @@ bool pagemap_huge_zero(uint64_t entry, const struct vma *v);
 /* RUN_* of the page at @addr in @v; 0 for none. */
 uint32_t pagemap_state(uint64_t entry, uint64_t addr, const struct vma *v,
 		       const struct zero_page *zero);
+
+/*
+ * The frame of a huge page that may map the @n pages of a PMD with these entries:
+ * anonymous, in a row, and aligned; 0 for none. Small pages, too, may lie so, and
+ * parts that are mapped one by one.
+ */
+uint64_t pagemap_huge_frame(const uint64_t *entries, size_t n);
+
+/* /proc/kpageflags: include/uapi/linux/kernel-page-flags.h */
+#define KPF_HUGE_PART (1ULL << 22) /* KPF_THP: part of a transparent huge page */
 
 /*
  * PAGEMAP_SCAN of Linux 6.7 on /proc/PID/pagemap, by names of our own: headers

@@ -103,6 +103,7 @@ struct vma {
 	uint64_t inode; /* 0: no file */
 	char *name; /* raw, as the target named it; "" for none; owned by the list */
 	struct vma_stats st;
+	bool huge_checked, huge_told; /* see pages/procfs_entries.c */
 	uint64_t zero_below; /* 0: not counted yet; see pages/runs.h */
 };
 
