@@ -14,11 +14,12 @@ tap = Tap()
 
 
 def state(pid):
-    """Faults from stat, sizes from smaps: VmRSS and its like lag behind."""
+    """Faults from stat, sizes from smaps: VmRSS and its like lag behind. What is shared
+    with a child stays shared."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     out = {"minor faults": fields[7], "major faults": fields[9]}
-    for key in ("Rss", "Swap", "Anonymous"):
+    for key in ("Rss", "Swap", "Anonymous", "Shared_Dirty", "AnonHugePages"):
         out[key] = sum(v[key] for v in maplib.smaps(pid) if key in v)
     with open(f"/proc/{pid}/status", encoding="utf-8") as f:
         for line in f:
@@ -92,7 +93,7 @@ def still_khugepaged():
 def main():
     still_khugepaged()
     for source in sys.argv[1:] or ["procfs"]:
-        for mode in ("pages", "sparse", "zero", "swap", "shmem"):
+        for mode in ("pages", "sparse", "zero", "swap", "shmem", "fork"):
             with maplib.Maps([mode]) as w:
                 seen = check(source, mode, w.pid)
                 if mode == "swap" and has_swap():

@@ -321,7 +321,7 @@ static int read_page_heads(struct glibc *g, uint64_t start, size_t pages,
 	if (err)
 		return err;
 	for (size_t i = 0; i < pages; i++)
-		if (present[i] == PAGE_RESIDENT)
+		if (page_is_resident(present[i]))
 			h->addr[h->n++] = start + i * g->page;
 	return h->n ? reader_gather(&g->src->target->reader, h->addr, h->n,
 				    sizeof(h->head[0]), h->head, h->ok)

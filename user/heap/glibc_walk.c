@@ -84,7 +84,7 @@ static int head_at(struct walk *k, uint64_t addr, struct chunk_head *h)
 		if (err)
 			return err;
 	}
-	if (w->present[(addr - w->start) / k->g->page] != PAGE_RESIDENT)
+	if (!page_is_resident(w->present[(addr - w->start) / k->g->page]))
 		return -ENODATA;
 	memcpy(h, w->data + (addr - w->start), sizeof(*h));
 	return 0;

@@ -20,12 +20,15 @@ int reader_open(struct reader *r, pid_t pid, int proc_dir, bool device)
 {
 	*r = (struct reader){ .pid = pid,
 			      .device = -1,
+			      .mem = -1,
 			      .page_size = (size_t)sysconf(_SC_PAGESIZE) };
 	r->pagemap = openat(proc_dir, "pagemap", O_RDONLY | O_CLOEXEC);
 	if (r->pagemap < 0)
 		return -errno;
 	if (device)
 		r->device = device_open(pid);
+	if (r->device < 0)
+		r->mem = openat(proc_dir, "mem", O_RDONLY | O_CLOEXEC);
 	/* Only as long as it lives is the pid surely that of the directory. */
 	if (r->device >= 0 && faccessat(proc_dir, "stat", F_OK, 0)) {
 		reader_close(r);
@@ -40,7 +43,9 @@ void reader_close(struct reader *r)
 		close(r->pagemap);
 	if (r->device >= 0)
 		close(r->device);
-	r->pagemap = r->device = -1;
+	if (r->mem >= 0)
+		close(r->mem);
+	r->pagemap = r->device = r->mem = -1;
 }
 
 const char *reader_name(const struct reader *r)
@@ -51,7 +56,7 @@ const char *reader_name(const struct reader *r)
 static enum page_presence presence_of(uint64_t entry)
 {
 	if (entry & PM_PRESENT)
-		return PAGE_RESIDENT;
+		return entry & PM_EXCLUSIVE ? PAGE_RESIDENT : PAGE_SHARED;
 	return entry & PM_SWAP ? PAGE_SWAPPED : PAGE_ABSENT;
 }
 
@@ -90,21 +95,24 @@ int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *pres
 }
 
 /* Copies as much as can be read; how many bytes, or -ESRCH, -EPERM. */
-static ssize_t copy(struct reader *r, uint64_t addr, void *buf, size_t len)
+static ssize_t copy(struct reader *r, uint64_t addr, void *buf, size_t len,
+		    enum page_presence presence)
 {
-	return r->device >= 0 ? device_copy(r->device, addr, buf, len)
-			      : readv_copy(r->pid, addr, buf, len);
+	if (r->device >= 0)
+		return device_copy(r->device, addr, buf, len);
+	return presence == PAGE_SHARED ? mem_copy(r, addr, buf, len)
+				       : readv_copy(r->pid, addr, buf, len);
 }
 
 /*
- * Copies one run of pages that were resident a moment ago. A page that is gone
- * by now is turned into zeros and marked absent.
+ * Copies one run of pages that were resident a moment ago, in the same way. A page
+ * that is gone by now is turned into zeros and marked absent.
  */
 static int copy_run(struct reader *r, uint64_t addr, char *buf, size_t pages,
 		    uint8_t *present)
 {
 	while (pages) {
-		ssize_t got = copy(r, addr, buf, pages * r->page_size);
+		ssize_t got = copy(r, addr, buf, pages * r->page_size, present[0]);
 		size_t done;
 
 		if (got < 0)
@@ -137,11 +145,9 @@ ssize_t reader_window(struct reader *r, uint64_t addr, size_t len, void *buf,
 	for (size_t i = 0, end; i < pages; i = end) {
 		size_t at = i * r->page_size;
 
-		for (end = i + 1; end < pages && (present[end] == PAGE_RESIDENT) ==
-							 (present[i] == PAGE_RESIDENT);
-		     end++)
+		for (end = i + 1; end < pages && present[end] == present[i]; end++)
 			;
-		if (present[i] != PAGE_RESIDENT) {
+		if (!page_is_resident(present[i])) {
 			memset((char *)buf + at, 0, (end - i) * r->page_size);
 			continue;
 		}
@@ -150,32 +156,37 @@ ssize_t reader_window(struct reader *r, uint64_t addr, size_t len, void *buf,
 			return err;
 	}
 	for (size_t i = 0; i < pages; i++)
-		resident += present[i] == PAGE_RESIDENT;
+		resident += page_is_resident(present[i]);
 	return (ssize_t)resident;
 }
 
-/* 0 if all of [addr, addr + len) is resident, or -ENODATA, -ESRCH. */
-static int check_resident(struct reader *r, uint64_t addr, size_t len)
+/* PAGE_SHARED if that is some of [addr, addr + len), else PAGE_RESIDENT; -ENODATA, -ESRCH. */
+static int presence_at(struct reader *r, uint64_t addr, size_t len)
 {
 	uint64_t first = addr - addr % r->page_size;
 	size_t pages = (addr + len - first + r->page_size - 1) / r->page_size;
 	uint8_t present[READER_WINDOW_PAGES + 1];
-	int err = reader_presence(r, first, pages, present);
+	int err = reader_presence(r, first, pages, present), all = PAGE_RESIDENT;
 
-	for (size_t i = 0; !err && i < pages; i++)
-		if (present[i] != PAGE_RESIDENT)
+	if (err)
+		return err;
+	for (size_t i = 0; i < pages; i++) {
+		if (!page_is_resident(present[i]))
 			return -ENODATA;
-	return err;
+		if (present[i] == PAGE_SHARED)
+			all = PAGE_SHARED;
+	}
+	return all;
 }
 
 static int read_piece(struct reader *r, uint64_t addr, void *buf, size_t len)
 {
-	int err = r->device >= 0 ? 0 : check_resident(r, addr, len);
+	int presence = r->device >= 0 ? PAGE_RESIDENT : presence_at(r, addr, len);
 	ssize_t got;
 
-	if (err)
-		return err;
-	got = copy(r, addr, buf, len);
+	if (presence < 0)
+		return presence;
+	got = copy(r, addr, buf, len, presence);
 	if (got < 0)
 		return (int)got;
 	if ((size_t)got == len)

@@ -25,13 +25,20 @@
 enum page_presence {
 	PAGE_ABSENT = 0, /* never touched, or given back */
 	PAGE_RESIDENT, /* copied */
+	PAGE_SHARED, /* the same, and others map it as well */
 	PAGE_SWAPPED, /* on swap, left there */
 };
+
+static inline bool page_is_resident(uint8_t presence)
+{
+	return presence == PAGE_RESIDENT || presence == PAGE_SHARED;
+}
 
 struct reader {
 	pid_t pid;
 	int pagemap; /* /proc/PID/pagemap */
 	int device; /* the module's, bound to the target; -1: process_vm_readv() */
+	int mem; /* /proc/PID/mem, where there is no device */
 	size_t page_size;
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define GATHER_BATCH 512 /* below IOV_MAX */
 #define ASKED_PAGES  64
@@ -18,6 +19,21 @@ ssize_t readv_copy(pid_t pid, uint64_t addr, void *buf, size_t len)
 	if (got < 0 && (errno == ESRCH || errno == EPERM))
 		return -errno;
 	return got < 0 ? 0 : got;
+}
+
+ssize_t mem_copy(struct reader *r, uint64_t addr, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t got = pread(r->mem, (char *)buf + done, len - done,
+				    (off_t)(addr + done));
+
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
 }
 
 /*
@@ -57,14 +73,14 @@ struct asked {
 	uint8_t present[ASKED_PAGES];
 };
 
-/* Is the page of addr[0] resident? Asks for those of the next ones along with it. */
-static int piece_resident(struct reader *r, const uint64_t *addr, size_t n,
-			  struct asked *a)
+/* The presence of the page of addr[0]. Asks for those of the next ones along with it. */
+static int presence_of_piece(struct reader *r, const uint64_t *addr, size_t n,
+			     struct asked *a)
 {
 	uint64_t page = addr[0] / r->page_size, last = page;
 
 	if (page - a->first < a->n)
-		return a->present[page - a->first] == PAGE_RESIDENT;
+		return a->present[page - a->first];
 	for (size_t i = 1; i < n; i++) {
 		uint64_t next = addr[i] / r->page_size;
 
@@ -76,7 +92,7 @@ static int piece_resident(struct reader *r, const uint64_t *addr, size_t n,
 	a->n = last - page + 1;
 	int err = reader_presence(r, page * r->page_size, a->n, a->present);
 
-	return err ? err : a->present[0] == PAGE_RESIDENT;
+	return err ? err : a->present[0];
 }
 
 int readv_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len, char *buf,
@@ -88,12 +104,14 @@ int readv_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len, c
 
 	memset(ok, 0, n);
 	for (size_t i = 0; i < n; i++) {
-		int err = piece_resident(r, addr + i, n - i, &asked);
+		int err = 0, presence = presence_of_piece(r, addr + i, n - i, &asked);
 
-		if (err < 0)
-			return err;
-		if (err)
+		if (presence < 0)
+			return presence;
+		if (presence == PAGE_RESIDENT)
 			which[pending++] = i;
+		else if (presence == PAGE_SHARED)
+			ok[i] = mem_copy(r, addr[i], buf + i * len, len) == (ssize_t)len;
 		if (pending == GATHER_BATCH || (pending && i == n - 1)) {
 			err = gather_batch(r, addr, which, pending, len, buf, ok);
 			if (err)
