@@ -36,17 +36,24 @@ static void put_word(FILE *out, int *at, const char *word, const char *after)
 	*at += fprintf(out, " %s%s", word, after);
 }
 
-/* All columns that are unknown for the same reason as the @first, which is the first. */
-static void put_unknown(FILE *out, const struct probed_source *s, size_t first)
+/* The first column from @i on that is unknown because of @why; ncolumns if none is. */
+static size_t next_unknown(const struct probed_source *s, const char *why, size_t i)
 {
-	const char *why = reason(s, &columns[first]);
+	for (; i < ncolumns; i++) {
+		const char *other = reason(s, &columns[i]);
+
+		if (other && !strcmp(other, why))
+			break;
+	}
+	return i;
+}
+
+static void put_unknown(FILE *out, const struct probed_source *s, const char *why)
+{
 	int at = fprintf(out, INDENT "unknown:");
 
-	for (size_t i = first, next; i < ncolumns; i = next) {
-		for (next = i + 1; next < ncolumns; next++)
-			if (reason(s, &columns[next]) &&
-			    !strcmp(reason(s, &columns[next]), why))
-				break;
+	for (size_t next, i = next_unknown(s, why, 0); i < ncolumns; i = next) {
+		next = next_unknown(s, why, i + 1);
 		put_word(out, &at, columns[i].name, next < ncolumns ? "," : "");
 	}
 	fprintf(out, " (%s)\n", why);
@@ -62,13 +69,9 @@ static void put_source(FILE *out, const struct probed_source *s)
 	}
 	for (size_t i = 0; i < ncolumns; i++) {
 		const char *why = reason(s, &columns[i]);
-		bool told = false;
 
-		for (size_t k = 0; why && k < i && !told; k++)
-			told = reason(s, &columns[k]) &&
-			       !strcmp(reason(s, &columns[k]), why);
-		if (why && !told)
-			put_unknown(out, s, i);
+		if (why && next_unknown(s, why, 0) == i)
+			put_unknown(out, s, why);
 	}
 }
 
