@@ -87,6 +87,9 @@ int pages_age_begin(struct pages *p, struct target *t, uint64_t interval_ns,
 
 void pages_age_end(struct pages *p, struct target *t);
 
+/* Whether the kernel has PAGEMAP_SCAN; @p is /proc. */
+bool procfs_scans(const struct pages *p);
+
 /* What the module says of itself (FALLOW_CMD_GET_INFO). */
 struct kmod_info {
 	char version[64];

@@ -4,10 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "linux/fallow.h"
@@ -48,28 +46,6 @@ static const char *frames_hidden(void)
 			: "shown with CAP_SYS_ADMIN alone: zero pages are told by count";
 }
 
-/* Of <linux/fs.h> from Linux 6.7 on. */
-struct scan_request {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t inverted, mask, anyof, returned;
-};
-
-#define PAGEMAP_SCAN_IOCTL _IOWR('f', 16, struct scan_request)
-
-static const char *no_scan(void)
-{
-	struct scan_request rq = { .size = sizeof(rq) };
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
-
-	/* Of no page at all. */
-	if (fd < 0 || ioctl(fd, PAGEMAP_SCAN_IOCTL, &rq) < 0)
-		why = errno == ENOTTY ? "there from Linux 6.7 on" : strerror(errno);
-	if (fd >= 0)
-		close(fd);
-	return why;
-}
-
 static const char *no_kpageflags(void)
 {
 	const char *why = unreadable("/proc/kpageflags");
@@ -100,15 +76,16 @@ static void probe_procfs(struct probe *p)
 	struct pages pages;
 
 	s->name = pages_procfs.name;
+	s->usable = !pages_open(&pages, SOURCE_PROCFS, &s->why);
 	add(s, "smaps", "smaps", unreadable("/proc/self/smaps"));
 	add(s, "pagemap", "pagemap", unreadable("/proc/self/pagemap"));
 	add(s, "frame_numbers", "page frame numbers", frames_hidden());
-	add(s, "pagemap_scan", "PAGEMAP_SCAN", no_scan());
+	add(s, "pagemap_scan", "PAGEMAP_SCAN",
+	    s->usable && procfs_scans(&pages) ? NULL : "there from Linux 6.7 on");
 	add(s, "kpageflags", "kpageflags", no_kpageflags());
 	add(s, "other_users", "other users' processes", own_alone());
 	add(s, "age", "ages of pages", "the module alone tracks them");
 	add(s, "read", "reading without a trace", "reading marks pages as referenced");
-	s->usable = !pages_open(&pages, SOURCE_PROCFS, &s->why);
 	if (!s->usable)
 		return;
 	pages.ops->unknown(&pages, s->unknown);

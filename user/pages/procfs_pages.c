@@ -64,6 +64,11 @@ static uint64_t learn_scan(void)
 	return categories;
 }
 
+bool procfs_scans(const struct pages *p)
+{
+	return ((const struct procfs *)p->priv)->scan;
+}
+
 struct procfs *procfs_stream_new(void)
 {
 	struct procfs *s = malloc(sizeof(*s));
