@@ -6,11 +6,17 @@ tree=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 fallow=${FALLOW:-$tree/build/fallow}
 bin=${FALLOW_WORKLOADS:-$tree/build/workloads}
 
+# Whether process $1 is no longer the shell that becomes the program.
+runs() {
+	[ "$(readlink "/proc/$1/exe")" != "$(readlink "/proc/$BASHPID/exe")" ]
+}
+
 # Starts a program that runs until the test ends; its pid goes to $target.
 start() {
 	"$@" </dev/null >/dev/null 2>&1 3>&- &
 	target=$!
 	targets+=("$target")
+	eventually runs "$target"
 }
 
 # Starts one that says "ready" and lives as long as its input is open.
