@@ -64,7 +64,7 @@ dead_child_of() {
 }
 
 @test "a zombie" {
-	python3 -c 'import os,time
+	/usr/bin/python3 -c 'import os,time
 if os.fork(): time.sleep(60)' 3>&- &
 	targets+=($!)
 	zombie=
