@@ -116,9 +116,12 @@ static void huge_maps(unsigned int *seed)
 	memset(huge, 1, 2 * HUGE);
 	advise(seed, huge, 2 * HUGE);
 	to = map(3 * HUGE);
-	if (to)
+	if (to) {
 		mremap(huge, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		       to + (HUGE - (uintptr_t)to % HUGE) % HUGE);
+		munmap(to, 3 * HUGE);
+	}
+	munmap(p, 3 * HUGE);
 }
 
 static void change_memory(unsigned int seed)
@@ -131,7 +134,7 @@ static void change_memory(unsigned int seed)
 }
 
 /* What was mapped would grow without end, so that a changer lives for some rounds. */
-#define ROUNDS 64
+#define ROUNDS 16
 
 static void change(int k)
 {
