@@ -4,7 +4,8 @@
  * fork, exec and exit as fast as they can, and DUMPERS that ask the module for
  * their VMAs, pages and ages and read their memory all the while, some closing their
  * sockets in the middle. Prints how many of these were answered, refused and
- * abandoned. The module may go and come back at any time.
+ * abandoned. The module may go and come back at any time; SIGUSR1 has all requests
+ * rest for that.
  *
  * Where the kernel injects faults into tasks that ask for it, dumpers do.
  */
@@ -37,6 +38,7 @@
 
 struct tally {
 	volatile unsigned long answered, refused, abandoned;
+	volatile int resting;
 	volatile pid_t pid[2 * CHANGERS]; /* changers and their latest children */
 };
 
@@ -283,17 +285,18 @@ static int ask(unsigned int *seed)
 	return state;
 }
 
-/* For one second in three, all rest, so that the module can be unloaded. */
+/* Between two requests, so that the module can be unloaded. */
 static void rest(void)
 {
-	struct timespec ts;
-
-	do {
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		if (ts.tv_sec % 3)
-			return;
+	while (tally->resting && time_left())
 		usleep(10000);
-	} while (time_left());
+}
+
+/* SIGUSR1 has all rest, and the next one go on. */
+static void on_signal(int sig)
+{
+	(void)sig;
+	tally->resting = !tally->resting;
 }
 
 /* Documentation/fault-injection/fault-injection.rst: a filter on tasks. */
@@ -343,13 +346,14 @@ int main(int argc, char **argv)
 		     0);
 	if (tally == MAP_FAILED)
 		return 1;
+	signal(SIGUSR1, on_signal);
 	for (int k = 0; k < CHANGERS; k++)
 		if (!fork())
 			keep_changing(k);
 	for (int k = 0; k < dumpers; k++)
 		if (!fork())
 			ask_on((unsigned int)k);
-	while (wait(NULL) > 0)
+	while (wait(NULL) > 0 || errno == EINTR)
 		;
 	printf("%lu answered, %lu refused, %lu abandoned\n", tally->answered, tally->refused,
 	       tally->abandoned);
