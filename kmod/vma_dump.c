@@ -32,11 +32,18 @@ static struct vma_dump *dump_of(struct netlink_callback *cb)
 int fallow_vma_dump_start(struct netlink_callback *cb)
 {
 	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	struct netlink_ext_ack extack = {};
+	int ret;
 
 	if (!d)
 		return -ENOMEM;
 	cb->args[0] = (long)d;
 	cb->min_dump_alloc = VMA_MSG_MAX;
+	ret = fallow_dump_begin(&d->base, cb, &extack);
+	if (!ret)
+		ret = fallow_dump_range(&d->base, cb, &extack);
+	if (ret)
+		fallow_dump_fail(&d->base, ret, &extack);
 	return 0;
 }
 
@@ -115,13 +122,6 @@ int fallow_vma_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct vma_dump *d = dump_of(cb);
 	int ret;
 
-	if (!d->base.target.mm) {
-		ret = fallow_dump_begin(&d->base, cb);
-		if (!ret)
-			ret = fallow_dump_range(&d->base, cb);
-		if (ret)
-			return ret;
-	}
 	if (d->base.done)
 		return 0;
 	ret = fallow_dump_run(skb, cb, &d->base, dump_slice);
