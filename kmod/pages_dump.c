@@ -147,7 +147,7 @@ static void tell_entry(struct pages_dump *d, struct vm_area_struct *vma,
 		state = FALLOW_STATE_GUARD;
 	else
 		state = FALLOW_STATE_SWAPPED;
-	if (e->flags & FALLOW_ENTRY_SOFT_DIRTY)
+	if ((e->flags & FALLOW_ENTRY_SOFT_DIRTY) || (d->facts.all & FALLOW_PAGE_SOFT_DIRTY))
 		state |= FALLOW_STATE_SOFT_DIRTY;
 	tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 }
