@@ -13,7 +13,7 @@
 /* Room for one VMA's message with the longest name. */
 #define VMA_MSG_MAX	(PATH_MAX + 2048)
 
-/* A VMA that changes all the time is told as it was seen the last time. */
+/* A VMA that changes all the time is told as it was when its parts were seen. */
 #define RESTARTS_MAX	3
 
 struct vma_dump {
@@ -83,6 +83,8 @@ static struct vm_area_struct *current_vma(struct vma_dump *d)
 		d->base.changed = true;
 		if (d->restarts++ < RESTARTS_MAX)
 			d->vma.end = 0;
+		else if (d->vma.start == vma->vm_start)
+			fallow_vma_follow(&d->vma, vma);
 	}
 	if (!d->vma.end || d->vma.start != vma->vm_start) {
 		fallow_vma_begin(&d->vma, vma);
@@ -98,8 +100,6 @@ static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct f
 	struct vm_area_struct *vma;
 
 	while ((vma = current_vma(d))) {
-		/* What grew or shrank for the last time is counted to its end now. */
-		d->vma.end = vma->vm_end;
 		while (!d->counted) {
 			d->counted = fallow_vma_step(&d->vma, vma);
 			base->looked = d->vma.visitor.looked;
