@@ -45,6 +45,7 @@ struct fallow_tracker {
 	struct delayed_work work;
 	unsigned long interval;		/* jiffies */
 	unsigned long due;
+	bool running;			/* on the list, and its own to end; trackers_lock */
 	bool ending;
 	u64 harvests;
 	bool capped;
@@ -253,6 +254,8 @@ static void restore(struct fallow_tracker *t)
 	pass(t);
 }
 
+static void retire(struct fallow_tracker *t);
+
 static void work_fn(struct work_struct *work)
 {
 	struct fallow_tracker *t = container_of(to_delayed_work(work), struct fallow_tracker, work);
@@ -261,8 +264,10 @@ static void work_fn(struct work_struct *work)
 		restore(t);
 		return;
 	}
-	if (harvest(t))
+	if (harvest(t)) {
+		retire(t);
 		return;
+	}
 	/* A pass that took longer than the interval delays the next ones. */
 	t->due += t->interval;
 	if (time_before(t->due, jiffies))
@@ -362,6 +367,14 @@ static bool belongs_to(const struct fallow_tracker *t, const struct net *net, u3
 	return t && t->net == net && t->portid == portid;
 }
 
+static void take_off(struct fallow_tracker *t)
+{
+	lockdep_assert_held(&trackers_lock);
+	list_del(&t->list);
+	n_trackers--;
+	t->running = false;
+}
+
 static struct fallow_tracker *tracker_new(struct mm_struct *mm, struct net *net, u32 portid,
 					  u32 interval_ms)
 {
@@ -393,16 +406,45 @@ int fallow_age_start(struct mm_struct *mm, struct net *net, u32 portid, u32 inte
 	if (!t)
 		return -ENOMEM;
 	mutex_lock(&trackers_lock);
-	ret = find(mm) ? -EBUSY : watch_mm(t);
+	ret = find(mm) ? -EBUSY : 0;
 	if (!ret) {
 		list_add(&t->list, &trackers);
 		n_trackers++;
-		queue_delayed_work(workqueue, &t->work, 0);
 	}
 	mutex_unlock(&trackers_lock);
 	if (ret)
+		goto out;
+	/* Without our lock: how long this takes is up to the target. */
+	ret = watch_mm(t);
+	mutex_lock(&trackers_lock);
+	if (ret) {
+		take_off(t);
+	} else {
+		t->running = true;
+		queue_delayed_work(workqueue, &t->work, 0);
+	}
+	mutex_unlock(&trackers_lock);
+out:
+	if (ret)
 		fallow_age_put(t);
 	return ret;
+}
+
+/* The address space is gone, and with it what there is to track. Part of its work. */
+static void retire(struct fallow_tracker *t)
+{
+	bool running;
+
+	mutex_lock(&trackers_lock);
+	running = t->running;
+	if (running)
+		take_off(t);
+	mutex_unlock(&trackers_lock);
+	/* Else somebody ends it, and waits for us. */
+	if (!running)
+		return;
+	mmu_notifier_unregister(&t->notifier, t->mm);
+	fallow_age_put(t);
 }
 
 /* Ends a tracker that is off the list already, but for those who still read it. */
@@ -417,20 +459,13 @@ static void end(struct fallow_tracker *t)
 	fallow_age_put(t);
 }
 
-static void take_off(struct fallow_tracker *t)
-{
-	lockdep_assert_held(&trackers_lock);
-	list_del(&t->list);
-	n_trackers--;
-}
-
 int fallow_age_stop(struct mm_struct *mm, struct net *net, u32 portid)
 {
 	struct fallow_tracker *t;
 
 	mutex_lock(&trackers_lock);
 	t = find(mm);
-	if (belongs_to(t, net, portid))
+	if (belongs_to(t, net, portid) && t->running)
 		take_off(t);
 	else
 		t = NULL;

@@ -8,19 +8,22 @@
 #include "compat.h"
 #include "dump.h"
 
-/*
- * Part of the first call of a dump, which is made on behalf of the sender: before
- * 6.6, ->start() has no extack to explain itself with.
- */
-int fallow_dump_begin(struct fallow_dump *d, struct netlink_callback *cb)
+int fallow_dump_begin(struct fallow_dump *d, struct netlink_callback *cb,
+		      struct netlink_ext_ack *extack)
 {
 	struct nlattr *pid = fallow_dump_attrs(cb)[FALLOW_A_REQ_PID];
 
 	if (!pid) {
-		NL_SET_ERR_MSG(cb->extack, "a process id is missing");
+		NL_SET_ERR_MSG(extack, "a process id is missing");
 		return -EINVAL;
 	}
-	return fallow_target_get(&d->target, cb->skb, nla_get_u32(pid), cb->extack);
+	return fallow_target_get(&d->target, cb->skb, nla_get_u32(pid), extack);
+}
+
+void fallow_dump_fail(struct fallow_dump *d, int error, const struct netlink_ext_ack *extack)
+{
+	d->error = error;
+	d->why = extack->_msg;
 }
 
 static unsigned long attr_address(const struct nlattr *attr, unsigned long otherwise)
@@ -29,7 +32,8 @@ static unsigned long attr_address(const struct nlattr *attr, unsigned long other
 	return attr ? min_t(u64, nla_get_u64(attr), ULONG_MAX) : otherwise;
 }
 
-int fallow_dump_range(struct fallow_dump *d, struct netlink_callback *cb)
+int fallow_dump_range(struct fallow_dump *d, struct netlink_callback *cb,
+		      struct netlink_ext_ack *extack)
 {
 	struct nlattr **attrs = fallow_dump_attrs(cb);
 
@@ -37,7 +41,7 @@ int fallow_dump_range(struct fallow_dump *d, struct netlink_callback *cb)
 	d->end = attr_address(attrs[FALLOW_A_REQ_END], ULONG_MAX);
 	if (d->next < d->end)
 		return 0;
-	NL_SET_ERR_MSG(cb->extack, "the range's start is not below its end");
+	NL_SET_ERR_MSG(extack, "the range's start is not below its end");
 	return -EINVAL;
 }
 
@@ -62,8 +66,12 @@ static void tell_consistency(struct netlink_callback *cb, const struct fallow_du
 int fallow_dump_run(struct sk_buff *skb, struct netlink_callback *cb, struct fallow_dump *d,
 		    fallow_dump_fn fn)
 {
-	int ret = 0;
+	int ret = d->error;
 
+	if (ret) {
+		cb->extack->_msg = d->why;
+		return ret;
+	}
 	if (!fallow_target_permitted(&d->target))
 		return -EPERM;
 	while (!ret) {

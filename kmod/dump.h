@@ -15,6 +15,8 @@
 /* What is kept from one call to the next; callback data of the dump's own around it. */
 struct fallow_dump {
 	struct fallow_target target;
+	int error;		/* of the request, told by the first call, ... */
+	const char *why;	/* ... and its text, or NULL */
 	unsigned long next;	/* below, all is told */
 	unsigned long end;
 	bool done;		/* all is told */
@@ -24,11 +26,20 @@ struct fallow_dump {
 	u64 looked;		/* entries looked at */
 };
 
-/* Finds the target that the request names. @d lies in memory of zeros. */
-int fallow_dump_begin(struct fallow_dump *d, struct netlink_callback *cb);
+/*
+ * Finds the target that the request names. Part of ->start(), which is always called
+ * on behalf of the sender: if the socket's buffer is full, the first ->dump() is on
+ * behalf of whoever makes room in it. @d lies in memory of zeros.
+ */
+int fallow_dump_begin(struct fallow_dump *d, struct netlink_callback *cb,
+		      struct netlink_ext_ack *extack);
 
 /* FALLOW_A_REQ_START and FALLOW_A_REQ_END of the request. */
-int fallow_dump_range(struct fallow_dump *d, struct netlink_callback *cb);
+int fallow_dump_range(struct fallow_dump *d, struct netlink_callback *cb,
+		      struct netlink_ext_ack *extack);
+
+/* Has the first call of fallow_dump_run() fail: before 6.6, ->start() cannot say why. */
+void fallow_dump_fail(struct fallow_dump *d, int error, const struct netlink_ext_ack *extack);
 
 /*
  * Tells for as long as @slice lasts, with the mmap lock held. Returns 1 when all is

@@ -184,15 +184,18 @@ unsigned int fallow_age_next(unsigned int code, u64 interval)
 
 u64 fallow_age_intervals(unsigned int code)
 {
-	unsigned int exponent = age_exponent(code);
+	unsigned int exponent = age_exponent(code), mantissa = code % 8;
+	u64 early;
 
 	if (code < 8)
 		return code;
 	/*
-	 * A page waits for its step in every exponent up to its own, and is early
-	 * by less than a step in each: less than 2^(exponent + 1) together.
+	 * Steps are taken in intervals whose numbers are multiples of them: the first
+	 * of an exponent comes early, by less than a step of its own. A page that has
+	 * yet to take it is early by less than a step of the exponent below.
 	 */
-	return ((u64)(8 + code % 8) << exponent) - ((2ULL << exponent) - 2);
+	early = ((1ULL << exponent) - 1) >> !mantissa;
+	return ((u64)(8 + mantissa) << exponent) - early;
 }
 
 u32 fallow_age_log2(unsigned int code)

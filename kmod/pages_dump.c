@@ -147,7 +147,7 @@ static void tell_entry(struct pages_dump *d, struct vm_area_struct *vma,
 		state = FALLOW_STATE_GUARD;
 	else
 		state = FALLOW_STATE_SWAPPED;
-	if (e->flags & FALLOW_ENTRY_SOFT_DIRTY)
+	if ((e->flags & FALLOW_ENTRY_SOFT_DIRTY) || (d->facts.all & FALLOW_PAGE_SOFT_DIRTY))
 		state |= FALLOW_STATE_SOFT_DIRTY;
 	tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 }
@@ -159,19 +159,6 @@ static void tell_entries(struct fallow_visitor *v, struct vm_area_struct *vma,
 
 	for (; n; n--, e++)
 		tell_entry(d, vma, e);
-}
-
-int fallow_pages_dump_start(struct netlink_callback *cb)
-{
-	struct pages_dump *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
-
-	if (!d)
-		return -ENOMEM;
-	d->visitor.entries = tell_entries;
-	d->visitor.merge = true;
-	cb->args[0] = (long)d;
-	cb->min_dump_alloc = PAGES_MSG_MAX;
-	return 0;
 }
 
 int fallow_pages_dump_done(struct netlink_callback *cb)
@@ -214,16 +201,21 @@ static bool next_range(struct pages_dump *d)
 	return true;
 }
 
-static int parse_ranges(struct pages_dump *d, struct netlink_callback *cb)
+static int parse_ranges(struct pages_dump *d, struct netlink_callback *cb,
+			struct netlink_ext_ack *extack)
 {
 	struct nlattr **attrs = fallow_dump_attrs(cb);
 	struct nlattr *ranges = attrs[FALLOW_A_REQ_RANGES];
 
 	if (!ranges) {
-		int ret = fallow_dump_range(&d->base, cb);
+		int ret = fallow_dump_range(&d->base, cb, extack);
 
 		d->base.next &= PAGE_MASK;
 		return ret;
+	}
+	if (attrs[FALLOW_A_REQ_START] || attrs[FALLOW_A_REQ_END]) {
+		NL_SET_ERR_MSG(extack, "ranges do not go with a start or an end");
+		return -EINVAL;
 	}
 	/* Attributes are aligned to 4 bytes only. */
 	d->ranges = kvmalloc(nla_len(ranges), GFP_KERNEL_ACCOUNT);
@@ -231,24 +223,24 @@ static int parse_ranges(struct pages_dump *d, struct netlink_callback *cb)
 		return -ENOMEM;
 	nla_memcpy(d->ranges, ranges, nla_len(ranges));
 	d->n_ranges = nla_len(ranges) / sizeof(*d->ranges);
-	if (nla_len(ranges) % sizeof(*d->ranges) || attrs[FALLOW_A_REQ_START] ||
-	    attrs[FALLOW_A_REQ_END] || !ranges_are_good(d->ranges, d->n_ranges)) {
-		NL_SET_ERR_MSG(cb->extack, "ranges are empty, overlap or are out of order");
+	if (nla_len(ranges) % sizeof(*d->ranges) || !ranges_are_good(d->ranges, d->n_ranges)) {
+		NL_SET_ERR_MSG(extack, "ranges are empty, overlap or are out of order");
 		return -EINVAL;
 	}
 	next_range(d);
 	return 0;
 }
 
-static int prepare(struct pages_dump *d, struct netlink_callback *cb)
+static int prepare(struct pages_dump *d, struct netlink_callback *cb,
+		   struct netlink_ext_ack *extack)
 {
 	struct nlattr **attrs = fallow_dump_attrs(cb);
 	struct nlattr *mask = attrs[FALLOW_A_REQ_STATE_MASK];
 	struct nlattr *flags = attrs[FALLOW_A_REQ_FLAGS];
-	int ret = fallow_dump_begin(&d->base, cb);
+	int ret = fallow_dump_begin(&d->base, cb, extack);
 
 	if (!ret)
-		ret = parse_ranges(d, cb);
+		ret = parse_ranges(d, cb, extack);
 	if (ret)
 		return ret;
 	d->mask = mask ? nla_get_u32(mask) : U32_MAX;
@@ -256,6 +248,24 @@ static int prepare(struct pages_dump *d, struct netlink_callback *cb)
 	if (d->mask & FALLOW_STATE_AGE_MASK)
 		d->tracker = fallow_age_get(d->base.target.mm, sock_net(cb->skb->sk),
 					    NETLINK_CB(cb->skb).portid);
+	return 0;
+}
+
+int fallow_pages_dump_start(struct netlink_callback *cb)
+{
+	struct pages_dump *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	struct netlink_ext_ack extack = {};
+	int ret;
+
+	if (!d)
+		return -ENOMEM;
+	d->visitor.entries = tell_entries;
+	d->visitor.merge = true;
+	cb->args[0] = (long)d;
+	cb->min_dump_alloc = PAGES_MSG_MAX;
+	ret = prepare(d, cb, &extack);
+	if (ret)
+		fallow_dump_fail(&d->base, ret, &extack);
 	return 0;
 }
 
@@ -331,8 +341,10 @@ static int fill(struct sk_buff *skb, struct netlink_callback *cb, struct pages_d
 	d->n = 0;
 	d->room = skb_tailroom(skb) / sizeof(*d->out);
 	ret = fallow_dump_run(skb, cb, &d->base, dump_slice);
-	if (ret < 0 && ret != -EMSGSIZE)
+	if (ret < 0 && ret != -EMSGSIZE) {
+		genlmsg_cancel(skb, head);
 		return ret;
+	}
 	if (ret > 0)
 		close_extent(d);
 	extents->nla_len = nla_attr_size(d->n * sizeof(*d->out));
@@ -346,12 +358,6 @@ static int fill(struct sk_buff *skb, struct netlink_callback *cb, struct pages_d
 int fallow_pages_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct pages_dump *d = dump_of(cb);
-	int ret;
 
-	if (!d->base.target.mm) {
-		ret = prepare(d, cb);
-		if (ret)
-			return ret;
-	}
 	return d->base.done ? 0 : fill(skb, cb, d);
 }

@@ -132,25 +132,30 @@ static bool counts_whole_shmem(const struct vm_area_struct *vma)
 	return fallow_vma_is_shmem(vma) && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE));
 }
 
-void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
+void fallow_vma_follow(struct fallow_vma *f, struct vm_area_struct *vma)
 {
 	bool shmem = fallow_vma_is_shmem(vma) && !xa_empty(&vma->vm_file->f_mapping->i_pages);
+
+	f->end = vma->vm_end;
+	f->vm_flags = vma->vm_flags;
+	f->pgoff = vma->vm_pgoff;
+	f->file = vma->vm_file;
+	f->holes_are_swap = shmem && !counts_whole_shmem(vma);
+	/* Holes are told only where they matter, for they cost steps. */
+	f->visitor.hole = shmem ? count_hole : NULL;
+	fallow_vma_facts(&f->facts_of, vma);
+}
+
+void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
+{
 	u64 looked = f->visitor.looked;
 
 	*f = (struct fallow_vma){
 		.visitor = { .entries = count_entries, .merge = true, .looked = looked },
 		.start = vma->vm_start,
-		.end = vma->vm_end,
 		.pos = vma->vm_start,
-		.vm_flags = vma->vm_flags,
-		.pgoff = vma->vm_pgoff,
-		.file = vma->vm_file,
-		.holes_are_swap = shmem && !counts_whole_shmem(vma),
 	};
-	/* Holes are told only where they matter, for they cost steps. */
-	if (shmem)
-		f->visitor.hole = count_hole;
-	fallow_vma_facts(&f->facts_of, vma);
+	fallow_vma_follow(f, vma);
 }
 
 bool fallow_vma_same(const struct fallow_vma *f, const struct vm_area_struct *vma)

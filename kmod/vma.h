@@ -33,6 +33,9 @@ void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma);
 /* Whether @vma is what fallow_vma_begin() saw, after the lock was dropped. */
 bool fallow_vma_same(const struct fallow_vma *f, const struct vm_area_struct *vma);
 
+/* Goes on with @vma, which begins where that one did, and may be another now. */
+void fallow_vma_follow(struct fallow_vma *f, struct vm_area_struct *vma);
+
 /* Counts one step further; true when the whole VMA is counted. */
 bool fallow_vma_step(struct fallow_vma *f, struct vm_area_struct *vma);
 

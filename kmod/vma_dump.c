@@ -13,7 +13,7 @@
 /* Room for one VMA's message with the longest name. */
 #define VMA_MSG_MAX	(PATH_MAX + 2048)
 
-/* A VMA that changes all the time is told as it was seen the last time. */
+/* A VMA that changes all the time is told as it was when its parts were seen. */
 #define RESTARTS_MAX	3
 
 struct vma_dump {
@@ -32,11 +32,18 @@ static struct vma_dump *dump_of(struct netlink_callback *cb)
 int fallow_vma_dump_start(struct netlink_callback *cb)
 {
 	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	struct netlink_ext_ack extack = {};
+	int ret;
 
 	if (!d)
 		return -ENOMEM;
 	cb->args[0] = (long)d;
 	cb->min_dump_alloc = VMA_MSG_MAX;
+	ret = fallow_dump_begin(&d->base, cb, &extack);
+	if (!ret)
+		ret = fallow_dump_range(&d->base, cb, &extack);
+	if (ret)
+		fallow_dump_fail(&d->base, ret, &extack);
 	return 0;
 }
 
@@ -76,6 +83,8 @@ static struct vm_area_struct *current_vma(struct vma_dump *d)
 		d->base.changed = true;
 		if (d->restarts++ < RESTARTS_MAX)
 			d->vma.end = 0;
+		else if (d->vma.start == vma->vm_start)
+			fallow_vma_follow(&d->vma, vma);
 	}
 	if (!d->vma.end || d->vma.start != vma->vm_start) {
 		fallow_vma_begin(&d->vma, vma);
@@ -91,8 +100,6 @@ static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct f
 	struct vm_area_struct *vma;
 
 	while ((vma = current_vma(d))) {
-		/* What grew or shrank for the last time is counted to its end now. */
-		d->vma.end = vma->vm_end;
 		while (!d->counted) {
 			d->counted = fallow_vma_step(&d->vma, vma);
 			base->looked = d->vma.visitor.looked;
@@ -115,13 +122,6 @@ int fallow_vma_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct vma_dump *d = dump_of(cb);
 	int ret;
 
-	if (!d->base.target.mm) {
-		ret = fallow_dump_begin(&d->base, cb);
-		if (!ret)
-			ret = fallow_dump_range(&d->base, cb);
-		if (ret)
-			return ret;
-	}
 	if (d->base.done)
 		return 0;
 	ret = fallow_dump_run(skb, cb, &d->base, dump_slice);

@@ -38,7 +38,8 @@ def smaps(pid):
     out = []
     with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="surrogateescape") as f:
         for line in f:
-            head = HEADER.match(line.rstrip("\n"))
+            # Keys begin with a capital letter.
+            head = not line[0].isupper() and HEADER.match(line.rstrip("\n"))
             if head:
                 out.append({"start": hex(int(head[1], 16)), "end": hex(int(head[2], 16)),
                             "perms": head[3], "offset": int(head[4], 16), "dev": head[5],

@@ -217,6 +217,10 @@ def check_changes():
         tap.ok(False, "a target that is gone: ESRCH")
     except Refused as r:
         tap.ok(r.errno == errno.ESRCH, "a target that is gone: ESRCH", r)
+    deadline = time.monotonic() + 20
+    while u64_of(c.info(), "TRACKERS") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    tap.ok(u64_of(c.info(), "TRACKERS") == 0, "and its tracker ends, though the socket stays open")
 
 
 def u64_of(info, name):

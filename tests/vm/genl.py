@@ -77,6 +77,21 @@ def parse_attrs(data):
     return out
 
 
+def split(data):
+    """(size, type, flags, sequence number, body) of each message of a datagram."""
+    while data:
+        size, kind, flags, seq, _ = struct.unpack_from("IHHII", data)
+        if not 16 <= size <= len(data):
+            raise ValueError(f"a message of {size} bytes in {len(data)}: {data[:64].hex()}")
+        yield size, kind, flags, seq, data[16:size]
+        data = data[(size + 3) & ~3:]
+
+
+def send(sock, family, cmd, payload, flags, seq):
+    body = struct.pack("BBH", cmd, 1, 0) + payload
+    sock.send(struct.pack("IHHII", len(body) + 16, family, REQUEST | flags, seq, 0) + body)
+
+
 class Client:
     def __init__(self, receive_buffer=None):
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
@@ -92,33 +107,28 @@ class Client:
 
     def send(self, family, cmd, payload, flags):
         self.seq += 1
-        body = struct.pack("BBH", cmd, 1, 0) + payload
-        self.sock.send(struct.pack("IHHII", len(body) + 16, family, REQUEST | flags,
-                                   self.seq, 0) + body)
+        send(self.sock, family, cmd, payload, flags, self.seq)
 
     def messages(self):
         """Attributes of each message until the answer is over; Refused."""
         while True:
-            data = self.sock.recv(1 << 17)
-            while data:
-                size, kind, flags, _, _ = struct.unpack_from("IHHII", data)
+            for size, kind, flags, _, body in split(self.sock.recv(1 << 17)):
                 self.interrupted |= bool(flags & DUMP_INTR)
                 if kind in (ERROR, DONE):
-                    errno = -struct.unpack_from("i", data, 16)[0] if size >= 20 else 0
+                    errno = -struct.unpack_from("i", body)[0] if size >= 20 else 0
                     if errno:
-                        raise Refused(errno, self.extack(data[:size], kind, flags))
+                        raise Refused(errno, self.extack(body, kind, flags))
                     return
-                yield parse_attrs(data[20:size])
-                data = data[(size + 3) & ~3:]
+                yield parse_attrs(body[4:])
 
     @staticmethod
-    def extack(data, kind, flags):
+    def extack(body, kind, flags):
         if not flags & 0x200:
             return ""
-        at = 20
+        at = 4
         if kind == ERROR:
-            at = 36 if flags & 0x100 else 20 + struct.unpack_from("I", data, 20)[0]
-        return parse_attrs(data[at:]).get(1, b"\0")[:-1].decode()
+            at = 20 if flags & 0x100 else 4 + struct.unpack_from("I", body, 4)[0]
+        return parse_attrs(body[at:]).get(1, b"\0")[:-1].decode()
 
     def call(self, family, cmd, payload, flags):
         self.send(family, cmd, payload, flags)

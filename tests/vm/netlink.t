@@ -1,25 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The module's netlink interface: what it refuses, to whom, and how dumps end.
-Runs in a guest with the module loaded, as root."""
+"""The module's netlink interface: what it refuses, how dumps end, what they do beside
+each other, and without memory. Runs in a guest with the module loaded, as root."""
 import errno
 import mmap
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..")]
 import genl
-from genl import REQ, INFO, Client, Refused, attr, u32, u64
+from genl import C, CMD, INFO, PAGES, REQ, VMA, Client, Refused, attr, u32, u64
 from heaplib import BIN
 from tap import Tap
 
 tap = Tap()
-NOBODY = 65534
 
 
 def maps(pid):
@@ -38,23 +39,15 @@ def refused(name, want, call, text=None):
         tap.ok(False, name, "it was accepted")
 
 
-def in_child(work):
-    """Runs @work in a child; its truth is the answer."""
-    pid = os.fork()
-    if not pid:
-        try:
-            os._exit(0 if work() else 1)
-        except BaseException as e:
-            print(f"# {e!r}", flush=True)
-            os._exit(2)
-    return os.waitpid(pid, 0)[1] == 0
-
-
-def many():
-    p = subprocess.Popen([os.path.join(BIN, "maps"), "many"], stdin=subprocess.PIPE,
+def start(*modes):
+    p = subprocess.Popen([os.path.join(BIN, "maps"), *modes], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     p.stdout.readline()
     return p
+
+
+def many():
+    return start("many")
 
 
 def end(p):
@@ -113,82 +106,39 @@ def check_ranges():
     tap.ok(got == [], "beyond all addresses there is nothing", got)
 
 
-def as_nobody(work):
-    def run():
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        return work()
-    return in_child(run)
-
-
-def denied(c, pid):
-    try:
-        c.vmas(pid)
-    except Refused as r:
-        return r.errno == errno.EPERM
-    return False
-
-
-def check_permission():
-    me = os.getpid()
-    tap.ok(as_nobody(lambda: Client().info()), "anybody may ask GET_INFO")
-    tap.ok(as_nobody(lambda: denied(Client(), me)), "without CAP_SYS_PTRACE: EPERM")
-    tap.ok(as_nobody(lambda: denied(Client(), os.getpid())),
-           "not even for oneself: what a page is, is the system's")
-    opened = Client()
-    tap.ok(as_nobody(lambda: denied(opened, me)), "a socket that root opened does not help")
-
-    def opened_by_nobody():
-        os.seteuid(NOBODY)
-        c = Client()
-        os.seteuid(0)
-        return denied(c, me)
-    tap.ok(in_child(opened_by_nobody), "nor does root help one that nobody opened")
-
-
-def check_namespace():
-    def inner():
-        return Client().vmas(1) == maps("self") and denied_outer()
-
-    def denied_outer():
-        try:
-            Client().vmas(outer)
-        except Refused as r:
-            return r.errno == errno.ESRCH
-        return False
-    outer = 100000
-
-    def outer_child():
-        libc = __import__("ctypes").CDLL(None)
-        if libc.unshare(0x20000000):
-            return False
-        return in_child(inner)
-    tap.ok(in_child(outer_child), "pids are those of the caller's namespace")
-
-
 def check_dumps():
-    p = many()
+    p = start("many", "stripes")
     want = maps(p.pid)
     tap.ok(Client(receive_buffer=1).vmas(p.pid) == want, "a tiny receive buffer gets all")
+    want = Client().pages(p.pid)
+    tap.ok(len(want) > 16000 and Client(receive_buffer=1).pages(p.pid) == want,
+           "of pages, too", len(want))
+    for cmd in ("GET_VMA", "GET_PAGES"):
+        check_abandoned(cmd, p.pid)
+        check_ended(cmd)
+    end(p)
+
+
+def check_abandoned(cmd, pid):
     c = Client()
-    c.start_dump(u32(REQ["PID"], p.pid))
+    c.start_dump(u32(REQ["PID"], pid), cmd)
     next(c.messages())
-    tap.ok(module_users() == 1, "a dump under way holds the module", module_users())
-    tap.ok(subprocess.run(["rmmod", "fallow"], stderr=subprocess.DEVNULL).returncode != 0,
-           "and rmmod is refused meanwhile")
+    tap.ok(module_users() == 1, f"{cmd}: a dump under way holds the module", module_users())
+    tap.ok(subprocess.run(["rmmod", "fallow"], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0, "and rmmod is refused meanwhile")
     c.sock.close()
     time.sleep(0.2)
     tap.ok(module_users() == 0, "a dump that was abandoned does not", module_users())
 
+
+def check_ended(cmd):
+    p = start("many", "stripes")
     c = Client()
-    c.start_dump(u32(REQ["PID"], p.pid))
+    c.start_dump(u32(REQ["PID"], p.pid), cmd)
     messages = c.messages()
     next(messages)
     end(p)
-    try:
-        got = list(messages)
-        tap.ok(False, "a process that ends midway: ESRCH", f"{len(got)} more")
-    except Refused as r:
-        tap.ok(r.errno == errno.ESRCH, "a process that ends midway: ESRCH", r.errno)
+    refused(f"{cmd}: a process that ends midway: ESRCH", errno.ESRCH, lambda: list(messages))
 
 
 def check_changes():
@@ -220,12 +170,238 @@ def check_cost():
     end(p)
 
 
+class Readers:
+    """Processes that dump at once; each answers with its truth."""
+
+    def __init__(self):
+        self.pids = []
+
+    def add(self, work):
+        pid = os.fork()
+        if not pid:
+            try:
+                os._exit(0 if all(work() for _ in range(4)) else 1)
+            except BaseException as e:
+                print(f"# {e!r}", flush=True)
+                os._exit(2)
+        self.pids.append(pid)
+
+    def wait(self):
+        return [os.waitpid(pid, 0)[1] for pid in self.pids]
+
+
+def check_readers():
+    targets = [start("many", "stripes"), start("thp", "pages"), start("fork", "shmem")]
+    for p in targets:
+        os.kill(p.pid, signal.SIGSTOP)
+    time.sleep(0.2)
+    vmas = [maps(p.pid) for p in targets]
+    pages = [Client().pages(p.pid) for p in targets]
+    one, all_of_them = Readers(), Readers()
+    for _ in range(6):
+        one.add(lambda: Client().vmas(targets[0].pid) == vmas[0])
+        one.add(lambda: Client().pages(targets[0].pid) == pages[0])
+    tap.ok(not any(one.wait()), "twelve readers of one target get all of it")
+    for p, v, e in zip(targets, vmas, pages):
+        for _ in range(3):
+            all_of_them.add(lambda p=p, v=v: Client().vmas(p.pid) == v)
+            all_of_them.add(lambda p=p, e=e: Client().pages(p.pid) == e)
+    tap.ok(not any(all_of_them.wait()), "eighteen readers of three targets, too")
+    check_threads(targets[0].pid, vmas[0])
+    for p in targets:
+        end(p)
+
+
+def check_threads(pid, want):
+    """Two threads on one socket: each request is answered in full, or refused."""
+    c = Client(receive_buffer=1 << 22)
+    c.sock.settimeout(5)
+    lock, told, ends, sent = threading.Lock(), {}, {}, []
+
+    def look(data):
+        for size, kind, _, seq, body in genl.split(data):
+            with lock:
+                if kind in (genl.ERROR, genl.DONE):
+                    ends[seq] = -struct.unpack_from("i", body)[0]
+                else:
+                    told.setdefault(seq, []).append(body)
+
+    def ask(first):
+        for seq in range(first, first + 40):
+            with lock:
+                sent.append(seq)
+            genl.send(c.sock, c.family, CMD["GET_VMA"], u32(REQ["PID"], pid), genl.DUMP, seq)
+            while seq not in ends:
+                try:
+                    look(c.sock.recv(1 << 17))
+                except socket.timeout:
+                    return
+    threads = [threading.Thread(target=ask, args=(n,)) for n in (1000, 2000)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    done = [s for s in sent if ends.get(s) == 0]
+    busy = [s for s in sent if ends.get(s) == errno.EBUSY]
+    wrong = [s for s in done if sorted(vma_range(m) for m in told[s]) != want]
+    tap.ok(len(sent) == 80 and len(done) + len(busy) == 80 and done and not wrong,
+           f"two threads on one socket: {len(done)} dumps whole, {len(busy)} refused",
+           (len(sent), wrong, set(ends.values())))
+
+
+def vma_range(body):
+    m = genl.parse_attrs(body[4:])
+    return tuple(struct.unpack("Q", m[VMA[k]])[0] for k in ("START", "END"))
+
+
+# Without memory: /proc/self/fail-nth has the n-th allocation from now on fail.
+
+def fail(nth):
+    with open("/proc/self/fail-nth", "r+", encoding="ascii") as f:
+        left = int(f.read())
+        f.seek(0)
+        f.write(str(nth))
+    return left
+
+
+class Faulty:
+    """What came of a request; .error is an errno, or None if nothing was said at all."""
+
+    def __init__(self, client, cmd, payload, flags):
+        self.bodies, self.error, self.interrupted = [], None, False
+        self.buf = memoryview(bytearray(b"x" * (1 << 17)))
+        self.client = client
+        client.sock.setblocking(False)
+        try:
+            client.send(client.family, CMD[cmd], payload, flags)
+        except OSError as e:
+            self.error = e.errno
+        while self.receive():
+            pass
+
+    def receive(self):
+        """Nothing waits that this would not get: answers are made by those who ask."""
+        try:
+            n = self.client.sock.recv_into(self.buf)
+        except OSError as e:
+            if e.errno == errno.EAGAIN:
+                return False
+            self.error = self.error or e.errno
+            return True
+        for _, kind, flags, _, body in genl.split(bytes(self.buf[:n])):
+            self.interrupted |= bool(flags & genl.DUMP_INTR)
+            if kind in (genl.ERROR, genl.DONE):
+                self.error = self.error or -struct.unpack_from("i", body)[0]
+            else:
+                self.bodies.append(body)
+        return True
+
+
+def with_faults(name, attempt):
+    """@attempt under each fault that there can be, one at a time, until none is left."""
+    errors, wrong = {}, []
+    for nth in range(1, 1000):
+        c = Client()
+        answer = attempt(c, nth)
+        left = fail(0)
+        c.sock.close()
+        errors[answer.error] = errors.get(answer.error, 0) + 1
+        if not answer.good:
+            wrong.append(f"fault {nth}: error {answer.error}, {len(answer.bodies)} messages")
+        if left:
+            break
+    text = ", ".join(f"{errno.errorcode.get(e, 'done')} {n}" for e, n in errors.items())
+    tap.ok(not wrong and nth > 1 and left, f"{name}: {nth - 1} faults: {text}",
+           "\n".join(wrong[:8]))
+
+
+def dump_with_faults(cmd, pid, more=b""):
+    payload = u32(REQ["PID"], pid) + more
+    c = Client()
+    c.sock.setblocking(False)
+    want = Faulty(c, cmd, payload, genl.DUMP).bodies
+
+    def attempt(c, nth):
+        fail(nth)
+        a = Faulty(c, cmd, payload, genl.DUMP)
+        # An error, or all of it, or said not to be.
+        a.good = a.error is not None and (a.error or a.interrupted or
+                                          content(a.bodies) == content(want))
+        return a
+    with_faults(cmd, attempt)
+
+
+def content(bodies):
+    """What messages say, however it is spread over them."""
+    out = []
+    for body in bodies:
+        m = genl.parse_attrs(body[4:])
+        if body[0] == CMD["GET_PAGES"]:
+            out += struct.iter_unpack("QII", m[PAGES["EXTENTS"]])
+        else:
+            out.append(body)
+    return out
+
+
+def age_with_faults(pid):
+    start_age = u32(REQ["PID"], pid) + u32(REQ["INTERVAL_MS"], 1000)
+
+    def attempt(c, nth):
+        fail(nth)
+        a = Faulty(c, "AGE_START", start_age, genl.ACK)
+        left = fail(0)
+        stopped = Faulty(c, "AGE_STOP", u32(REQ["PID"], pid), genl.ACK).error
+        # If the answer itself was lost, it may have begun.
+        good = (a.error == 0 and stopped == 0) or \
+            (a.error == errno.ENOBUFS and stopped in (0, errno.ENOENT)) or \
+            (a.error not in (0, None) and stopped == errno.ENOENT)
+        a.good = good and trackers() == 0
+        fail(left)
+        return a
+    with_faults("AGE_START", attempt)
+
+
+def trackers():
+    return struct.unpack("I", Client().info()[INFO["TRACKERS"]])[0]
+
+
+def check_faults():
+    if not os.path.exists("/proc/self/fail-nth"):
+        tap.skip("without memory", "this kernel injects no faults")
+        return
+    for kind in ("failslab", "fail_page_alloc"):
+        base = f"/sys/kernel/debug/{kind}/"
+        for name, value in (("ignore-gfp-wait", "N"), ("verbose", "0")):
+            with open(base + name, "w", encoding="ascii") as f:
+                f.write(value)
+    p = start("thp", "stripes")
+    os.kill(p.pid, signal.SIGSTOP)
+    time.sleep(0.2)
+    dump_with_faults("GET_VMA", p.pid)
+    dump_with_faults("GET_PAGES", p.pid)
+    dump_with_faults("GET_PAGES", p.pid, attr(REQ["RANGES"], struct.pack(
+        "QQ", 0, 1 << 47) + b"".join(struct.pack("QQ", (1 << 47) + i, (1 << 47) + i + 1)
+                                     for i in range(2000))))
+
+    def info(c, nth):
+        fail(nth)
+        a = Faulty(c, "GET_INFO", b"", 0)
+        a.good = bool(a.error) or len(a.bodies) == 1
+        return a
+    with_faults("GET_INFO", info)
+    if struct.unpack("Q", Client().info()[INFO["CAPS"]])[0] & C["CAP_AGE"]:
+        age_with_faults(p.pid)
+    end(p)
+    time.sleep(0.2)
+    tap.ok(module_users() == 0, "and nobody holds the module", module_users())
+
+
 signal.alarm(300)
 check_requests()
 check_ranges()
-check_permission()
-check_namespace()
 check_dumps()
 check_changes()
 check_cost()
+check_readers()
+check_faults()
 tap.done()

@@ -410,6 +410,16 @@ static void do_bloat(void)
 		p[i + 1] = 1;
 }
 
+/* No page is in the state of its neighbours. */
+static void do_stripes(void)
+{
+	char *p = map_anon(64 * MIB);
+
+	madvise(p, 64 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 64 * MIB, 2);
+	look(p + PAGE, 64 * MIB - PAGE, 2);
+}
+
 static void do_small_file(void)
 {
 	int fd = temp_file(4 * MIB);
@@ -429,7 +439,7 @@ static const struct {
 	{ "pin", do_pin },     { "secret", do_secret },	{ "guard", do_guard },
 	{ "shmlock", do_shmlock }, { "clean", do_clean }, { "dirty", do_dirty },
 	{ "bloat", do_bloat }, { "file-here", do_small_file }, { "most", do_most },
-	{ "uffd", do_uffd },   { "device", do_device },
+	{ "uffd", do_uffd },   { "device", do_device },	{ "stripes", do_stripes },
 };
 
 /* "resident=MIB" of small pages; "vmas=N" of a page each. */
