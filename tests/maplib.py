@@ -168,3 +168,12 @@ def start_ksm():
 
 
 MAPPED_BY_TOOL = mapped_by_tool()
+
+
+def still_khugepaged():
+    """It makes huge pages of small ones in its own time, which is not our doing.
+    A guest may be told to leave that; a machine of somebody's may not."""
+    if "FALLOW_GUEST" in os.environ:
+        with open("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "w",
+                  encoding="ascii") as f:
+            f.write("100000000")

@@ -20,7 +20,6 @@ tap = Tap()
 PAGE = os.sysconf("SC_PAGESIZE")
 AGE = C["STATE_AGE_SHIFT"]
 INTERVAL = 700  # milliseconds; a pass and the touches fit in with ease
-THP = "/sys/kernel/mm/transparent_hugepage/"
 
 
 class Target:
@@ -293,7 +292,7 @@ def check_young_restored():
 
 
 signal.alarm(600)
-write(THP + "khugepaged/scan_sleep_millisecs", 100000000)
+maplib.still_khugepaged()
 if not u64_of(Client().info(), "CAPS") & C["CAP_AGE"]:
     tap.skip("ages", "this kernel or machine cannot tell them")
     tap.done()

@@ -217,6 +217,7 @@ def check_special(source):
            f"{source}: the vsyscall page{'' if listed else ' (none here)'} is no mapping")
 
 
+maplib.still_khugepaged()
 check_heap()
 check_redis()
 check_numpy()

@@ -617,7 +617,7 @@ def check_fallback():
 
 def main():
     signal.alarm(1200)
-    write(THP + "khugepaged/scan_sleep_millisecs", 100000000)
+    maplib.still_khugepaged()
     write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
     os.makedirs(GROUP, exist_ok=True)
     check_requests()

@@ -81,17 +81,8 @@ def check_swapped_heap(source):
                f"{source}: what could not be read is told", (a["status"], a.get("reason")))
 
 
-def still_khugepaged():
-    """It makes huge pages of small ones in its own time, which is not our doing.
-    A guest may be told to leave that; a machine of somebody's may not."""
-    if "FALLOW_GUEST" in os.environ:
-        with open("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "w",
-                  encoding="ascii") as f:
-            f.write("100000000")
-
-
 def main():
-    still_khugepaged()
+    maplib.still_khugepaged()
     for source in sys.argv[1:] or ["procfs"]:
         for mode in ("pages", "sparse", "zero", "swap", "shmem", "fork"):
             with maplib.Maps([mode]) as w:
