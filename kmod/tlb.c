@@ -66,11 +66,13 @@ bool fallow_tlb_can_flush(void)
  */
 void fallow_tlb_flush(struct mm_struct *mm)
 {
-	unsigned long asid = __TLBI_VADDR(0, ASID(mm));
+	u64 asid = (u64)ASID(mm) << 48;
 
 	dsb(ishst);
 	__tlbi(aside1is, asid);
-	__tlbi_user(aside1is, asid);
+	/* Where the kernel is hidden from it, user space has an ASID of its own. */
+	if (arm64_kernel_unmapped_at_el0())
+		__tlbi(aside1is, asid | USER_ASID_FLAG);
 	dsb(ish);
 }
 
