@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE	4096
+#define PAGE	((size_t)getpagesize())
 #define BLOCK	(64ul << 10)	/* below the threshold of mmap */
 #define MIB	(1ul << 20)
 

@@ -224,13 +224,13 @@ static void do_fork(void)
 	touch(huge, HUGE, 512);
 }
 
-/* A mapping of each page. */
+/* A mapping of each page; as much memory in them, whatever the size of a page. */
 static void split_up(size_t pages)
 {
 	char *p = map_anon(pages * PAGE);
 
 	madvise(p, pages * PAGE, MADV_NOHUGEPAGE);
-	touch(p, pages * PAGE, 1);
+	touch(p, pages * PAGE, PAGE / 4096);
 	for (size_t i = 0; i < pages; i += 2)
 		mprotect(p + i * PAGE, PAGE, PROT_READ);
 }
