@@ -37,9 +37,10 @@ def constants():
         text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
     out = {}
     for name, value in re.findall(r"^#define\s+FALLOW_(\w+)\s+(.+)$", text, flags=re.M):
-        number = re.fullmatch(r"\(?(\d+)(?:U|ULL)?(?: << (\d+)\))?", value.strip())
+        number = re.fullmatch(r"\(?(\d+)(?:U|ULL)?(?: << (\w+)\))?", value.strip())
         if number:
-            out[name] = int(number[1]) << int(number[2] or 0)
+            shift = (number[2] or "0").removeprefix("FALLOW_")
+            out[name] = int(number[1]) << out.get(shift, int(shift) if shift.isdigit() else 0)
     return out
 
 
