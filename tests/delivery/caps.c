@@ -58,8 +58,8 @@ int main(void)
 	uint16_t family;
 	uint64_t caps;
 
-	if (ask(sock, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, FALLOW_GENL_NAME,
-		sizeof(FALLOW_GENL_NAME)) ||
+	if (ask(sock, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME,
+		FALLOW_GENL_NAME, sizeof(FALLOW_GENL_NAME)) ||
 	    !(found = find(CTRL_ATTR_FAMILY_ID)))
 		return 1;
 	memcpy(&family, found, sizeof(family));
