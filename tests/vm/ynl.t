@@ -219,15 +219,8 @@ def check_errors(pid):
     tap.ok(os.waitpid(child, 0)[1] == 0, "without CAP_SYS_PTRACE: EPERM, and why")
 
 
-def still():
-    """Nothing of the kernel's own is to change the target between two looks."""
-    with open("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "w",
-              encoding="ascii") as f:
-        f.write("3600000")
-
-
 signal.alarm(600)
-still()
+maplib.still_khugepaged()
 check_cli()
 check_policies()
 with maplib.Maps("pages thp shmem file mlock zero fork".split()) as w:
