@@ -460,9 +460,12 @@ class Heap:
 
 def settle(pid):
     """All on their lists, and cold."""
-    # Drains what CPUs keep for a moment.
-    write("/proc/sys/vm/compact_memory", 1)
-    time.sleep(0.5)
+    for _ in range(20):
+        # Drains what CPUs keep for a moment.
+        write("/proc/sys/vm/compact_memory", 1)
+        time.sleep(0.5)
+        if all(f & LRU for f in page_flags(pid).values()):
+            break
     write(f"/proc/{pid}/clear_refs", "1")
 
 
