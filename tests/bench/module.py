@@ -11,6 +11,7 @@ import sys
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../vm"), os.path.join(HERE, "..")]
+import maplib
 import numpy
 from genl import DONE, INFO, REQ, Client, u32, u64
 from heaplib import BIN
@@ -66,25 +67,10 @@ def timed(f, *args):
     return time.monotonic() - begun
 
 
-class Maps:
-    def __init__(self, *mode):
-        self.process = subprocess.Popen([os.path.join(BIN, "maps"), *mode], cwd="/tmp",
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pid = self.process.pid
-        self.process.stdout.readline()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-
 def bench_vma(name, *mode):
     client = Client()
     times = {"dump": [], "smaps": [], "smaps_rollup": []}
-    with Maps(*mode) as m:
+    with maplib.Maps(mode) as m:
         for _ in range(ROUNDS):
             times["dump"].append(timed(dump, client, m.pid, "GET_VMA"))
             for file in ("smaps", "smaps_rollup"):
@@ -98,7 +84,7 @@ def bench_vma(name, *mode):
 def bench_pages(name, *mode):
     client = Client()
     times = {"dump": [], "files": []}
-    with Maps(*mode) as m, open("/proc/kpageflags", "rb", buffering=0) as flags:
+    with maplib.Maps(mode) as m, open("/proc/kpageflags", "rb", buffering=0) as flags:
         for _ in range(ROUNDS):
             times["dump"].append(timed(dump, client, m.pid, "GET_PAGES"))
             times["files"].append(timed(read_page_files, m.pid, flags))
@@ -117,7 +103,7 @@ def bench_growth():
     """Time by size: the module's own clock, which no receiver delays."""
     for mib in (1, 16, 256, 1024):
         client = Client()
-        with Maps(f"resident={mib}") as m:
+        with maplib.Maps([f"resident={mib}"]) as m:
             dump(client, m.pid, "GET_VMA")
             before = counters()
             for _ in range(ROUNDS):
@@ -128,7 +114,7 @@ def bench_growth():
               f"{ns / (mib << 20) * PAGE:7.1f} ns a page", flush=True)
     for n in (1, 1000, 60000):
         client = Client()
-        with Maps(f"vmas={n}") as m:
+        with maplib.Maps([f"vmas={n}"]) as m:
             dump(client, m.pid, "GET_VMA")
             best = min(timed(dump, client, m.pid, "GET_VMA") for _ in range(ROUNDS))
         print(f"  {n:6} VMAs of a page          {best * 1e3:9.3f} ms, "
