@@ -122,6 +122,11 @@ static void tell_page(struct pages_dump *d, const struct fallow_entry *e)
 		return;
 	}
 	once = !(d->mask & FALLOW_STATE_SHARED) || fallow_mapped_once(e);
+	if (!once && (e->flags & FALLOW_ENTRY_PLAIN)) {
+		once = true;
+		if (fallow_mapcount(page_folio(e->page), e->page) >= 2)
+			state |= FALLOW_STATE_SHARED;
+	}
 	if (once && !d->tracker && !(d->flags & FALLOW_REQ_ZERO_TEST))
 		tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 	else
@@ -248,6 +253,9 @@ static int prepare(struct pages_dump *d, struct netlink_callback *cb,
 	if (d->mask & FALLOW_STATE_AGE_MASK)
 		d->tracker = fallow_age_get(d->base.target.mm, sock_net(cb->skb->sk),
 					    NETLINK_CB(cb->skb).portid);
+	/* Whether it is full of zeroes is each page's own; and of ages a step has room for 512. */
+	d->visitor.merge_small = !(d->flags & FALLOW_REQ_ZERO_TEST);
+	d->visitor.merge_huge = d->visitor.merge_small && !d->tracker;
 	return 0;
 }
 

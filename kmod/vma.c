@@ -28,6 +28,16 @@ static void count_alone(struct fallow_vma *f, unsigned int facts, u64 size)
 	f->run += size;
 }
 
+static void count_mapped(struct fallow_vma *f, unsigned int facts, u64 size, int mapcount)
+{
+	if (mapcount < 2) {
+		count_alone(f, facts, size);
+		return;
+	}
+	fallow_account(&f->counts, facts, size);
+	fallow_account_sharing(&f->counts, facts, size, mapcount);
+}
+
 /*
  * The sharing rules of smaps_account(): one reference means one mapping; else
  * each base page has a count of its own.
@@ -52,16 +62,12 @@ static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 		count_alone(f, facts, e->size);
 		return;
 	}
-	for (i = 0; i < e->size / PAGE_SIZE; i++) {
-		int mapcount = fallow_mapcount(folio, e->page + i);
-
-		if (mapcount < 2) {
-			count_alone(f, facts, PAGE_SIZE);
-			continue;
-		}
-		fallow_account(&f->counts, facts, PAGE_SIZE);
-		fallow_account_sharing(&f->counts, facts, PAGE_SIZE, mapcount);
+	if (e->flags & FALLOW_ENTRY_PLAIN) {
+		count_mapped(f, facts, e->size, fallow_mapcount(folio, e->page));
+		return;
 	}
+	for (i = 0; i < e->size / PAGE_SIZE; i++)
+		count_mapped(f, facts, PAGE_SIZE, fallow_mapcount(folio, e->page + i));
 }
 
 static void count_entry(struct fallow_vma *f, struct vm_area_struct *vma,
@@ -151,7 +157,8 @@ void fallow_vma_begin(struct fallow_vma *f, struct vm_area_struct *vma)
 	u64 looked = f->visitor.looked;
 
 	*f = (struct fallow_vma){
-		.visitor = { .entries = count_entries, .merge = true, .looked = looked },
+		.visitor = { .entries = count_entries, .merge = true,
+			     .merge_small = true, .merge_huge = true, .looked = looked },
 		.start = vma->vm_start,
 		.pos = vma->vm_start,
 	};

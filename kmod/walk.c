@@ -14,6 +14,7 @@
 #include <linux/swap.h>
 
 #include "compat.h"
+#include "facts.h"
 #include "walk.h"
 
 /* Entries on their way to the visitor: it is called once for many. */
@@ -116,14 +117,11 @@ static bool look_at_pte(struct fallow_entry *e, struct vm_area_struct *vma, pte_
  * How many of the next entries, at most @max, map the pages that follow e->page in its
  * folio, with the same flags.
  */
-static unsigned long same_folio(const struct fallow_entry *e, pte_t *ptep, pte_t pte,
-				unsigned long max)
+static unsigned long same_folio(const struct fallow_entry *e, struct folio *folio, pte_t *ptep,
+				pte_t pte, unsigned long max)
 {
-	struct folio *folio = page_folio(e->page);
 	unsigned long n;
 
-	if (!folio_test_large(folio))
-		return 0;
 	max = min(max, fallow_folio_pages_after(folio, e->page));
 	for (n = 0; n < max; n++) {
 		pte_t next = ptep_get(++ptep);
@@ -133,6 +131,44 @@ static unsigned long same_folio(const struct fallow_entry *e, pte_t *ptep, pte_t
 			break;
 	}
 	return n;
+}
+
+/*
+ * How many of the next entries, at most @max, equal this one in their flags, and their
+ * pages this one's in all facts. Most of the pages that a server has are passed here.
+ */
+static unsigned long same_kind(struct fallow_entry *e, const struct vm_area_struct *vma,
+			       pte_t *ptep, pte_t pte, unsigned long max)
+{
+	const struct fallow_kind kind = fallow_kind_of(e->page);
+	const unsigned long flags = pgprot_val(pte_pgprot(pte));
+	unsigned long n;
+
+	/* What normal_page() asks of a frame, it need not be asked about the next ones. */
+	if (pte_special(pte) || (vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO)) ||
+	    !fallow_is_plain(e->page, &kind))
+		return 0;
+	e->flags |= FALLOW_ENTRY_PLAIN;
+	for (n = 0; n < max; n++) {
+		pte_t next = ptep_get(++ptep);
+
+		if (pgprot_val(pte_pgprot(next)) != flags ||
+		    !fallow_is_plain(pfn_to_page(pte_pfn(next)), &kind))
+			break;
+	}
+	return n;
+}
+
+/* How many of the next entries are told with this one. */
+static unsigned long followers(const struct fallow_visitor *v, struct fallow_entry *e,
+			       const struct vm_area_struct *vma, pte_t *ptep, pte_t pte,
+			       unsigned long max)
+{
+	struct folio *folio = page_folio(e->page);
+
+	if (folio_test_large(folio))
+		return same_folio(e, folio, ptep, pte, max);
+	return v->merge_small ? same_kind(e, vma, ptep, pte, max) : 0;
 }
 
 /* [addr, end) within one table; where it stopped: @addr if the table went away. */
@@ -173,8 +209,8 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 		if (!look_at_pte(e, vma, pte))
 			continue;
 		if (v->merge && e->page && pte_present(pte)) {
-			unsigned long n = same_folio(e, ptep, pte,
-						     ((end - addr) >> PAGE_SHIFT) - 1);
+			unsigned long n = followers(v, e, vma, ptep, pte,
+						    ((end - addr) >> PAGE_SHIFT) - 1);
 
 			e->size += n << PAGE_SHIFT;
 			ptep += n;
@@ -190,21 +226,50 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 	return end;
 }
 
+static unsigned int pmd_flags_of(pmd_t pmd)
+{
+	return FALLOW_ENTRY_HUGE | FALLOW_ENTRY_PRESENT |
+	       (pmd_young(pmd) ? FALLOW_ENTRY_YOUNG : 0) |
+	       (pmd_dirty(pmd) ? FALLOW_ENTRY_DIRTY : 0) |
+	       (pmd_soft_dirty(pmd) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
+}
+
+/* As same_kind(), of huge pages, up to @end. */
+static unsigned long same_huge(const struct fallow_entry *e, const struct vm_area_struct *vma,
+			       unsigned long end)
+{
+	const struct fallow_kind kind = fallow_kind_of(e->page);
+	unsigned long max = (end - e->addr) / PMD_SIZE, n;
+
+	if (e->size != PMD_SIZE || (vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP | VM_IO)) ||
+	    !fallow_is_plain_huge(e->page, &kind))
+		return 0;
+	for (n = 1; n < max; n++) {
+		pmd_t next = READ_ONCE(e->pmd[n]);
+
+		if (!pmd_present(next) || !pmd_leaf(next) || fallow_pmd_special(next) ||
+		    pmd_flags_of(next) != e->flags ||
+		    !fallow_is_plain_huge(pmd_page(next), &kind))
+			break;
+	}
+	return n - 1;
+}
+
 /*
  * A huge page maps what is between @addr and @end. In anonymous memory, what is
  * not an anonymous page is the huge zero page, whose address is not exported.
+ * Up to where all that is in the table, which ends at @table_end, was told.
  */
-static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, pmd_t *pmdp,
-			  pmd_t pmd, unsigned long addr, unsigned long end)
+static unsigned long tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma,
+				   pmd_t *pmdp, pmd_t pmd, unsigned long addr,
+				   unsigned long end, unsigned long table_end)
 {
 	unsigned long skip = (addr & ~PMD_MASK) >> PAGE_SHIFT;
 	struct fallow_entry e = { .addr = addr, .size = end - addr, .pmd = pmdp,
 				  .flags = FALLOW_ENTRY_HUGE };
 
 	if (pmd_present(pmd)) {
-		e.flags |= FALLOW_ENTRY_PRESENT | (pmd_young(pmd) ? FALLOW_ENTRY_YOUNG : 0) |
-			   (pmd_dirty(pmd) ? FALLOW_ENTRY_DIRTY : 0) |
-			   (pmd_soft_dirty(pmd) ? FALLOW_ENTRY_SOFT_DIRTY : 0);
+		e.flags = pmd_flags_of(pmd);
 		if (fallow_pmd_special(pmd) || !pfn_valid(pmd_pfn(pmd)) ||
 		    (vma->vm_flags & VM_PFNMAP))
 			e.flags |= FALLOW_ENTRY_DEVICE;
@@ -219,14 +284,22 @@ static void tell_huge_pmd(struct fallow_visitor *v, struct vm_area_struct *vma, 
 		if (e.page)
 			e.page += skip;
 	}
+	if (v->merge_huge && e.page && pmd_present(pmd)) {
+		unsigned long n = same_huge(&e, vma, table_end);
+
+		v->looked += n;
+		e.size += n * PMD_SIZE;
+	}
 	if (e.page || (e.flags & FALLOW_ENTRY_TOLD))
 		v->entries(v, vma, &e, 1);
+	return addr + e.size;
 }
 
 /* Where it stopped; @addr: look again, the PMD changed. */
 static unsigned long walk_pmd(struct fallow_visitor *v, struct vm_area_struct *vma,
-			      pmd_t *pmdp, unsigned long addr, unsigned long end)
+			      pmd_t *pmdp, unsigned long addr, unsigned long table_end)
 {
+	unsigned long end = pmd_addr_end(addr, table_end);
 	pmd_t pmd = READ_ONCE(*pmdp);
 	spinlock_t *ptl;
 
@@ -243,7 +316,7 @@ static unsigned long walk_pmd(struct fallow_visitor *v, struct vm_area_struct *v
 		}
 		v->looked++;
 		end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
-		tell_huge_pmd(v, vma, pmdp, pmd, addr, end);
+		end = tell_huge_pmd(v, vma, pmdp, pmd, addr, end, table_end);
 		spin_unlock(ptl);
 		return end;
 	}
@@ -324,7 +397,7 @@ static unsigned long walk_hugetlb(struct fallow_visitor *v, struct vm_area_struc
 #define PMD_RETRIES 8
 
 static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area_struct *vma,
-					pmd_t *pmdp, unsigned long addr, unsigned long end)
+					pmd_t *pmdp, unsigned long addr, unsigned long table_end)
 {
 	int i;
 
@@ -332,13 +405,13 @@ static unsigned long walk_pmd_patiently(struct fallow_visitor *v, struct vm_area
 		unsigned long stopped;
 
 		rcu_read_lock();
-		stopped = walk_pmd(v, vma, pmdp, addr, end);
+		stopped = walk_pmd(v, vma, pmdp, addr, table_end);
 		rcu_read_unlock();
 		if (stopped != addr)
 			return stopped;
 	}
 	/* Under a storm of collapses and splits, a PMD is passed over. */
-	return end;
+	return pmd_addr_end(addr, table_end);
 }
 
 /* Empty PMDs up to the first that is not; all of them are in one table. */
@@ -361,16 +434,18 @@ static unsigned long walk_pmds(struct fallow_visitor *v, struct vm_area_struct *
 			       unsigned long addr, unsigned long end)
 {
 	pmd_t *pmdp = pmd_offset(pud, addr);
-	unsigned long next = skip_empty_pmds(v, vma, pmdp, addr, pud_addr_end(addr, end));
+	unsigned long next;
 
+	end = pud_addr_end(addr, end);
+	next = skip_empty_pmds(v, vma, pmdp, addr, end);
 	if (next > addr)
 		return next;
-	next = pmd_addr_end(addr, end);
 	if (v->table && !v->table(v, vma, addr)) {
+		next = pmd_addr_end(addr, end);
 		tell_hole(v, vma, addr, next);
 		return next;
 	}
-	return walk_pmd_patiently(v, vma, pmdp, addr, next);
+	return walk_pmd_patiently(v, vma, pmdp, addr, end);
 }
 
 /* A PUD that maps memory itself maps a device's: not in RSS. */

@@ -30,6 +30,7 @@ struct fallow_entry {
 #define FALLOW_ENTRY_DEVICE	BIT(7)	/* device memory, or a raw frame */
 #define FALLOW_ENTRY_GUARD	BIT(8)	/* a guard entry */
 #define FALLOW_ENTRY_CONT	BIT(9)	/* one of contiguous entries */
+#define FALLOW_ENTRY_PLAIN	BIT(10)	/* small pages, all alike: fallow_is_plain() */
 
 /* The most entries that a visitor is shown at once. */
 #define FALLOW_BATCH 16
@@ -52,10 +53,12 @@ struct fallow_visitor {
 	void (*hole)(struct fallow_visitor *v, struct vm_area_struct *vma,
 		     unsigned long start, unsigned long end);
 	/*
-	 * Contiguous entries of a large folio that differ in nothing but their place may
-	 * be told as one, whose pte is the first.
+	 * Neighbouring entries that differ in nothing but their place may be told as one,
+	 * whose pte or pmd is the first: of a large folio, ...
 	 */
 	bool merge;
+	/* ... of small pages, and of huge ones that are mapped once, wherever they lie. */
+	bool merge_small, merge_huge;
 	u64 looked;	/* entries looked at, by the walk */
 };
 
@@ -66,8 +69,8 @@ struct fallow_visitor {
 #define FALLOW_STEP_ENTRIES 512
 
 /*
- * Walks from @addr over FALLOW_STEP_ENTRIES entries, as many pages of a huge page, a
- * hole, or to @end if that comes first. Returns where it stopped. The caller holds the mmap
+ * Walks from @addr over FALLOW_STEP_ENTRIES entries, as many pages of a huge page, the
+ * huge pages of one table that are told as one, a hole, or to @end if that comes first. Returns where it stopped. The caller holds the mmap
  * lock of @vma's mm, and looks at its clock between steps.
  */
 unsigned long fallow_walk_step(struct fallow_visitor *v, struct vm_area_struct *vma,
