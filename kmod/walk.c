@@ -270,11 +270,12 @@ static unsigned long tell_huge_pmd(struct fallow_visitor *v, struct vm_area_stru
 
 	if (pmd_present(pmd)) {
 		e.flags = pmd_flags_of(pmd);
-		if (fallow_pmd_special(pmd) || !pfn_valid(pmd_pfn(pmd)) ||
-		    (vma->vm_flags & VM_PFNMAP))
+		if (!pfn_valid(pmd_pfn(pmd)) || (vma->vm_flags & VM_PFNMAP))
 			e.flags |= FALLOW_ENTRY_DEVICE;
 		else if (vma_is_anonymous(vma) && !PageAnon(pmd_page(pmd)))
 			e.flags |= FALLOW_ENTRY_ZERO;
+		else if (fallow_pmd_special(pmd))
+			e.flags |= FALLOW_ENTRY_DEVICE;
 		else
 			e.page = pmd_page(pmd) + skip;
 	} else {
