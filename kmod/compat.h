@@ -74,6 +74,28 @@ static inline const struct inode *fallow_file_inode(struct file *file)
 #define FALLOW_SECRETMEM_MAGIC		0x5345434d	/* mm/secretmem.c */
 #define FALLOW_GUEST_MEMFD_MAGIC	0x474d454d	/* virt/kvm/guest_memfd.c */
 
+/* VMAs. */
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+struct vma_iterator {
+	struct mm_struct *mm;
+	unsigned long addr;
+};
+
+#define VMA_ITERATOR(name, __mm, __addr) struct vma_iterator name = { (__mm), (__addr) }
+
+static inline struct vm_area_struct *vma_next(struct vma_iterator *vmi)
+{
+	struct vm_area_struct *vma = find_vma(vmi->mm, vmi->addr);
+
+	if (vma)
+		vmi->addr = vma->vm_end;
+	return vma;
+}
+
+#define for_each_vma(vmi, vma) while ((vma = vma_next(&(vmi))))
+#endif
+
 /* Tasks. */
 
 /* The user namespace of @task's memory; the caller holds its alloc_lock. */

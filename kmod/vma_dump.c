@@ -6,6 +6,7 @@
 #include <net/genetlink.h>
 #include <uapi/linux/fallow.h>
 
+#include "compat.h"
 #include "dump.h"
 #include "netlink.h"
 #include "vma.h"
@@ -72,13 +73,9 @@ static int put_vma(struct sk_buff *skb, struct netlink_callback *cb, struct vma_
 	return 0;
 }
 
-/* The VMA to count now: the one that was begun, if it is still there. */
-static struct vm_area_struct *current_vma(struct vma_dump *d)
+/* Begins to count @vma, or goes on, if it is the one that was begun. */
+static void take_up(struct vma_dump *d, struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma = find_vma(d->base.target.mm, d->base.next);
-
-	if (!vma || vma->vm_start >= d->base.end)
-		return NULL;
 	if (d->vma.end && !fallow_vma_same(&d->vma, vma)) {
 		d->base.changed = true;
 		if (d->restarts++ < RESTARTS_MAX)
@@ -90,16 +87,19 @@ static struct vm_area_struct *current_vma(struct vma_dump *d)
 		fallow_vma_begin(&d->vma, vma);
 		d->counted = false;
 	}
-	return vma;
 }
 
 static int dump_slice(struct sk_buff *skb, struct netlink_callback *cb, struct fallow_dump *base,
 		      struct fallow_slice *slice)
 {
 	struct vma_dump *d = container_of(base, struct vma_dump, base);
+	VMA_ITERATOR(vmi, base->target.mm, base->next);
 	struct vm_area_struct *vma;
 
-	while ((vma = current_vma(d))) {
+	for_each_vma(vmi, vma) {
+		if (vma->vm_start >= base->end)
+			break;
+		take_up(d, vma);
 		while (!d->counted) {
 			d->counted = fallow_vma_step(&d->vma, vma);
 			base->looked = d->vma.visitor.looked;
