@@ -34,6 +34,9 @@
 /* ... and whether an accessed bit was taken that nobody has asked for since. */
 #define AGE_TAKEN	0x80
 
+/* How long a target may keep a tracker from ending: what is not given back then is lost. */
+#define PATIENCE	HZ
+
 struct fallow_tracker {
 	struct kref ref;
 	struct list_head list;
@@ -171,16 +174,18 @@ static void restore_entries(struct fallow_visitor *v, struct vm_area_struct *vma
 			    const struct fallow_entry *e, unsigned int n)
 {
 	struct fallow_tracker *t = container_of(v, struct fallow_tracker, visitor);
-
-	const u8 *ages = fallow_age_map_at(&t->map, e->addr);
+	u8 *ages = fallow_age_map_at(&t->map, e->addr);
 	unsigned long first = e->addr;
 
 	if (!ages)
 		return;
-	for (; n; n--, e++)
-		if ((ages[(e->addr - first) >> PAGE_SHIFT] & AGE_TAKEN) && e->page &&
-		    (e->flags & FALLOW_ENTRY_PRESENT))
+	for (; n; n--, e++) {
+		u8 *age = &ages[(e->addr - first) >> PAGE_SHIFT];
+
+		if ((*age & AGE_TAKEN) && e->page && (e->flags & FALLOW_ENTRY_PRESENT))
 			fallow_entry_set_young(vma, e);
+		*age &= ~AGE_TAKEN;
+	}
 }
 
 /* A mapping whose pages have no accessed bits of their own to harvest. */
@@ -210,16 +215,36 @@ static unsigned long pass_slice(struct fallow_tracker *t, struct fallow_slice *s
 	return 0;
 }
 
-/* Shows all pages to the visitor. -ESRCH: the address space is gone. */
+/*
+ * Nobody can kill a worker that waits for the lock, and who ends the tracker waits for
+ * the worker: neither is to hang on a target that keeps its lock, stuck on some device.
+ * So the lock is tried for, and once the tracker is to end not any longer than @until.
+ */
+static int begin_slice(struct fallow_tracker *t, struct fallow_slice *slice,
+		       unsigned long until)
+{
+	for (;;) {
+		int ret = fallow_slice_try(slice, t->mm, t->visitor.looked);
+
+		if (ret != -EAGAIN || (READ_ONCE(t->ending) && time_after(jiffies, until)))
+			return ret;
+		schedule_timeout_idle(1);
+	}
+}
+
+/*
+ * Shows all pages to the visitor. -ESRCH: the address space is gone. -EAGAIN: its lock
+ * was not to be had while the tracker ends.
+ */
 static int pass(struct fallow_tracker *t)
 {
-	unsigned long addr = 0;
+	unsigned long addr = 0, until = jiffies + PATIENCE;
 	int ret;
 
 	do {
 		struct fallow_slice slice;
 
-		ret = fallow_slice_begin(&slice, t->mm, t->visitor.looked);
+		ret = begin_slice(t, &slice, until);
 		if (ret)
 			return ret;
 		addr = pass_slice(t, &slice, addr);
@@ -450,8 +475,8 @@ static void retire(struct fallow_tracker *t)
 /* Ends a tracker that is off the list already, but for those who still read it. */
 static void end(struct fallow_tracker *t)
 {
-	cancel_delayed_work_sync(&t->work);
 	WRITE_ONCE(t->ending, true);
+	cancel_delayed_work_sync(&t->work);
 	/* Not here: who closes a socket may be dying, and could not take the lock. */
 	queue_delayed_work(workqueue, &t->work, 0);
 	flush_delayed_work(&t->work);

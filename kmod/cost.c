@@ -42,6 +42,17 @@ static void raise_max(u64 ns)
 		;
 }
 
+static void start_clock(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
+{
+	*s = (struct fallow_slice){
+		.mm = mm,
+		.begun = ktime_get_ns(),
+		.budget_ns = (u64)fallow_lock_budget_us() * NSEC_PER_USEC,
+		.looked = looked,
+		.checked = looked,
+	};
+}
+
 int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
 {
 	if (!mmget_not_zero(mm))
@@ -50,19 +61,25 @@ int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
 		mmput_async(mm);
 		return -EINTR;
 	}
-	*s = (struct fallow_slice){
-		.mm = mm,
-		.begun = ktime_get_ns(),
-		.budget_ns = (u64)fallow_lock_budget_us() * NSEC_PER_USEC,
-		.looked = looked,
-		.checked = looked,
-	};
+	start_clock(s, mm, looked);
+	return 0;
+}
+
+int fallow_slice_try(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
+{
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	if (!mmap_read_trylock(mm)) {
+		mmput_async(mm);
+		return -EAGAIN;
+	}
+	start_clock(s, mm, looked);
 	return 0;
 }
 
 /* Reading the clock is slow on some machines: once for so much work. */
 #define CLOCK_ENTRIES	512	/* a page table's worth */
-#define CLOCK_CALLS	16
+#define CLOCK_CALLS	32
 
 bool fallow_slice_over(struct fallow_slice *s, u64 looked)
 {

@@ -26,6 +26,9 @@ struct fallow_slice {
  */
 int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked);
 
+/* The same for who must not wait for a target; -EAGAIN: the lock is taken. */
+int fallow_slice_try(struct fallow_slice *s, struct mm_struct *mm, u64 looked);
+
 /*
  * Whether the lock was held long enough, or somebody waits for it. @looked:
  * entries looked at in all.
