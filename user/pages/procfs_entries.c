@@ -25,15 +25,41 @@ static size_t pmd_pages(const struct procfs *s)
 	return s->target->reader.page_size / sizeof(uint64_t);
 }
 
+static bool frame_has(const struct procfs *s, uint64_t frame, uint64_t flag)
+{
+	uint64_t flags;
+
+	return pread(s->kpageflags, &flags, sizeof(flags), (off_t)(frame * sizeof(flags))) ==
+		       sizeof(flags) &&
+	       (flags & flag);
+}
+
 /* Whether a PMD seems to map the pages with these entries, as many as it maps. */
 static bool seems_huge(const struct procfs *s, const uint64_t *entries)
 {
-	uint64_t frame = pagemap_huge_frame(entries, pmd_pages(s)), flags;
+	uint64_t frame = pagemap_huge_frame(entries, pmd_pages(s));
 
-	return frame &&
-	       pread(s->kpageflags, &flags, sizeof(flags),
-		     (off_t)(frame * sizeof(flags))) == sizeof(flags) &&
-	       (flags & KPF_HUGE_PART);
+	return frame && frame_has(s, frame, KPF_HUGE_PART);
+}
+
+/*
+ * Old kernels' entries of the huge zero page say no more than that a page is there
+ * and not only here (5.10 does): its frame is learnt from where a PMD may map it.
+ */
+static void learn_huge_zero(struct procfs *s, const struct vma *v, uint64_t addr, size_t n)
+{
+	size_t pages = pmd_pages(s);
+	size_t i = (pages - addr / s->target->reader.page_size % pages) % pages;
+
+	for (; i < n && !s->zero.huge_pages && vma_is_anon(v); i += pages) {
+		uint64_t frame = s->entries[i] & PM_PFN;
+
+		if (!pagemap_maybe_zero(s->entries[i]) || frame % pages || frame == s->zero.pfn ||
+		    !frame_has(s, frame, KPF_ZERO_PAGE))
+			continue;
+		s->zero.huge_pfn = frame;
+		s->zero.huge_pages = pages;
+	}
 }
 
 /*
@@ -164,6 +190,8 @@ int procfs_look_entries(struct pages *p, struct vma *v, uint64_t end)
 	n = read_entries(s, v, from);
 	if (n < 0)
 		return n;
+	if (s->kpageflags >= 0)
+		learn_huge_zero(s, v, from, (size_t)n);
 	s->nentries = v->huge_told ? mark_huge(s, v, from, (size_t)n) : (size_t)n;
 	s->i = (s->next - from) / size;
 	s->seen = v;

@@ -17,7 +17,7 @@ void zero_page_learn(struct zero_page *z)
 	volatile char *page;
 	uint64_t entry;
 
-	z->pfn = 0;
+	*z = (struct zero_page){ 0 };
 	if (fd < 0)
 		return;
 	page = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -55,6 +55,8 @@ static bool is_zero(uint64_t entry, uint64_t addr, const struct vma *v,
 		return false;
 	/* A raw frame, of a device or of the kernel's. */
 	if (v->flags & VMA_PFNMAP)
+		return true;
+	if ((entry & PM_PFN) - zero->huge_pfn < zero->huge_pages)
 		return true;
 	return zero->pfn ? (entry & PM_PFN) == zero->pfn : addr < v->zero_below;
 }

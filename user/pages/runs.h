@@ -46,6 +46,8 @@ struct page_run {
  */
 struct zero_page {
 	uint64_t pfn; /* 0: frame numbers are hidden from the caller */
+	/* The huge zero page, where pagemap's flags do not tell it; 0: not seen. */
+	uint64_t huge_pfn, huge_pages;
 };
 
 /* Learns the zero page's frame number from a mapping of our own. */
@@ -59,7 +61,7 @@ void zero_page_learn(struct zero_page *z);
 /* Whether the entry may be of the zero page, as far as its flags say. */
 bool pagemap_maybe_zero(uint64_t entry);
 
-/* Whether the entry, in @v, is of the huge zero page. */
+/* Whether the entry, in @v, is of the huge zero page, as far as its flags say. */
 bool pagemap_huge_zero(uint64_t entry, const struct vma *v);
 
 /* RUN_* of the page at @addr in @v; 0 for none. */
@@ -75,6 +77,7 @@ uint64_t pagemap_huge_frame(const uint64_t *entries, size_t n);
 
 /* /proc/kpageflags: include/uapi/linux/kernel-page-flags.h */
 #define KPF_HUGE_PART (1ULL << 22) /* KPF_THP: part of a transparent huge page */
+#define KPF_ZERO_PAGE (1ULL << 24)
 
 /*
  * PAGEMAP_SCAN of Linux 6.7 on /proc/PID/pagemap, by names of our own: headers
