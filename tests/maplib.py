@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Address-space workloads, smaps, and the tool's view of them."""
+import contextlib
 import json
 import os
 import re
@@ -84,17 +85,31 @@ OF_OTHERS = {"Pss", "Pss_Dirty", "Shared_Clean", "Shared_Dirty", "Private_Clean"
              "Private_Dirty", "Referenced", "Locked"}
 
 
+# In every process, the same pages.
+KERNELS_OWN = {"[vdso]", "[vvar]", "[vvar_vclock]"}
+
+
 def mapped_by_tool():
     """Files that the tool maps while it looks, which changes their sharing."""
     out = subprocess.run(["ldd", FALLOW], text=True, stdout=subprocess.PIPE, check=True).stdout
-    return {os.path.realpath(word) for word in out.split() if word.startswith("/")} | {"[vdso]"}
+    return {os.path.realpath(word) for word in out.split() if word.startswith("/")} | KERNELS_OWN
+
+
+def misses_holes(vma):
+    """Of a private writable mapping of shmem smaps missed what is on swap beneath absent
+    page tables, taking addresses for page numbers, until 10c848c8b480 (Linux 5.16)."""
+    release = tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2])
+    return release < (5, 16) and vma["perms"].endswith("w-p") and vma["name"].startswith("/memfd:")
 
 
 def fields_of(vma, alone):
     """The fields that must agree. @alone: nothing else runs here but the tool."""
-    others = vma["name"] in MAPPED_BY_TOOL if alone else vma["name"].startswith(("/", "[vd"))
-    return [f for f in FIELDS if all(line in vma for line in f[0]) and
-            not (others and OF_OTHERS.intersection(f[0]))]
+    others = vma["name"] in MAPPED_BY_TOOL if alone else \
+        vma["name"].startswith("/") or vma["name"] in KERNELS_OWN
+    unsure = OF_OTHERS if others else set()
+    if misses_holes(vma):
+        unsure = unsure | {"Swap"}
+    return [f for f in FIELDS if all(line in vma for line in f[0]) and not unsure.intersection(f[0])]
 
 
 def differences(r, looks, source, alone):
@@ -170,10 +185,30 @@ def start_ksm():
 MAPPED_BY_TOOL = mapped_by_tool()
 
 
-def still_khugepaged():
-    """It makes huge pages of small ones in its own time, which is not our doing.
-    A guest may be told to leave that; a machine of somebody's may not."""
-    if "FALLOW_GUEST" in os.environ:
-        with open("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "w",
-                  encoding="ascii") as f:
-            f.write("100000000")
+def still_kernel():
+    """khugepaged makes huge pages of small ones, and DAMON_STAT clears accessed bits, in
+    their own time, which is not our doing. A guest may be told to leave that; a machine of
+    somebody's may not."""
+    if "FALLOW_GUEST" not in os.environ:
+        return
+    for path, value in (
+            ("/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs", "100000000"),
+            ("/sys/module/damon_stat/parameters/enabled", "N")):
+        if os.path.exists(path):
+            with open(path, "w", encoding="ascii") as f:
+                f.write(value)
+
+
+def reclaim(group, size):
+    """Has the kernel reclaim so much of a cgroup, or what there is. Before 5.19: by a limit
+    that is lifted again."""
+    if os.path.exists(f"{group}/memory.reclaim"):
+        with contextlib.suppress(OSError), open(f"{group}/memory.reclaim", "w",
+                                                encoding="ascii") as f:
+            f.write(str(size))
+        return
+    with open(f"{group}/memory.current", encoding="ascii") as f:
+        limits = max(0, int(f.read()) - size), "max"
+    for limit in limits:
+        with open(f"{group}/memory.high", "w", encoding="ascii") as f:
+            f.write(str(limit))

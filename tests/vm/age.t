@@ -292,7 +292,7 @@ def check_young_restored():
 
 
 signal.alarm(600)
-maplib.still_khugepaged()
+maplib.still_kernel()
 if not u64_of(Client().info(), "CAPS") & C["CAP_AGE"]:
     tap.skip("ages", "this kernel or machine cannot tell them")
     tap.done()

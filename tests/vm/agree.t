@@ -217,7 +217,7 @@ def check_special(source):
            f"{source}: the vsyscall page{'' if listed else ' (none here)'} is no mapping")
 
 
-maplib.still_khugepaged()
+maplib.still_kernel()
 check_heap()
 check_redis()
 check_numpy()

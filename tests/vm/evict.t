@@ -9,6 +9,7 @@ import sys
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..")]
+import maplib
 from genl import Client
 from heaplib import BIN
 from tap import Tap
@@ -31,20 +32,6 @@ def faults(pid):
         return int(f.read().rsplit(")", 1)[1].split()[9])
 
 
-def squeeze():
-    """4 MiB are to go."""
-    if os.path.exists(GROUP + "/memory.reclaim"):
-        try:
-            write(GROUP + "/memory.reclaim", 4 * MIB)
-        except OSError:
-            pass
-        return
-    with open(GROUP + "/memory.current", encoding="ascii") as f:
-        now = int(f.read())
-    write(GROUP + "/memory.high", now - 4 * MIB)
-    write(GROUP + "/memory.high", "max")
-
-
 def share_of_hot(tracked):
     """How often pages of the hot part had to come back from swap, as a share of it."""
     p = subprocess.Popen([os.path.join(BIN, "hotcold"), str(HOT), str(COLD), "300"],
@@ -58,7 +45,7 @@ def share_of_hot(tracked):
     time.sleep(1)
     before = faults(p.pid)
     for _ in range(STEPS):
-        squeeze()
+        maplib.reclaim(GROUP, 4 * MIB)
         time.sleep(0.4)
     time.sleep(1)
     share = (faults(p.pid) - before) * os.sysconf("SC_PAGESIZE") / (HOT * MIB)

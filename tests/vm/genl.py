@@ -178,3 +178,13 @@ class Client:
 
     def age_stop(self, pid):
         self.call(self.family, CMD["AGE_STOP"], u32(REQ["PID"], pid), ACK)
+
+
+def between_equals(look, other):
+    """What @look says before and after, and @other between: what others do to pages that
+    a target shares with them shows in it, too."""
+    for _ in range(20):
+        before, between = look(), other()
+        if look() == before:
+            break
+    return before, between

@@ -178,7 +178,7 @@ def check_unknown():
 
 signal.alarm(600)
 # It makes huge pages of small ones in its own time, and reads them for that.
-maplib.still_khugepaged()
+maplib.still_kernel()
 if not int.from_bytes(Client().info()[INFO["CAPS"]], "little") & C["CAP_AGE"]:
     tap.skip("idle pages", "this kernel or machine cannot tell them")
     tap.done()

@@ -179,8 +179,8 @@ def expected(vma, p, page, state, swap):
         return S["HUGETLB"] | soft
     if flags & K["ZERO_PAGE"]:
         return S["ZERO"] | soft
-    if {"mm", "io"} & vma["VmFlags"]:
-        return S["DEVICE"] | soft
+    if {"mm", "io"} & vma["VmFlags"] and not vma["Rss"]:
+        return S["DEVICE"] | soft  # none of these mappings has pages of both kinds
     locked = "lo" in vma["VmFlags"] or bool(head & K["MLOCKED"])
     dirty = head & K["DIRTY"] or state & S["DIRTY"]
     lazy = head & K["ANON"] and not head & K["SWAPBACKED"] and not dirty
@@ -206,7 +206,7 @@ def names(state):
 
 def is_hidden(mode, name):
     """Whether reclaim passes over a mapping, of which the flags of pages may not tell yet."""
-    return name == "[vdso]" or "secretmem" in name or (mode == "shmlock" and "SYSV" in name)
+    return name in maplib.KERNELS_OWN or "secretmem" in name or (mode == "shmlock" and "SYSV" in name)
 
 
 def compare_pages(name, told, before, after):
@@ -624,7 +624,7 @@ def check_worst_case():
 def main():
     global has_soft_dirty
     signal.alarm(900)
-    maplib.still_khugepaged()
+    maplib.still_kernel()
     write("/proc/sys/vm/nr_hugepages", 4)
     info = Client().info()
     from genl import INFO

@@ -34,7 +34,7 @@ IOC_TARGET, IOC_GATHER = 0x400466f0, 0x402066f1
 NOBODY = 65534
 PRESENT, SWAPPED, PFN = 1 << 63, 1 << 62, (1 << 55) - 1
 # include/uapi/linux/kernel-page-flags.h
-REFERENCED, LRU, ACTIVE, ANON, IDLE = (1 << n for n in (2, 5, 6, 12, 25))
+REFERENCED, LRU, ACTIVE, ANON, TAIL, IDLE = (1 << n for n in (2, 5, 6, 12, 16, 25))
 GROUP = "/sys/fs/cgroup/fallow-read"
 MGLRU = "/sys/kernel/mm/lru_gen/enabled"
 THP = "/sys/kernel/mm/transparent_hugepage/"
@@ -468,13 +468,10 @@ def drain():
 def settle(pid):
     """All on their lists, and cold, of a process that has come to rest."""
     maplib.wait_state(pid, "S")
-    while True:
-        drain()
-        left = [hex(a) for a, f in page_flags(pid).items() if not f & LRU]
-        if not left:
-            break
-        print(f"# not on a list: {left[:4]}", flush=True)
+    drain()
+    while not all(f & (LRU | TAIL) for f in page_flags(pid).values()):
         time.sleep(0.1)
+        drain()
     write(f"/proc/{pid}/clear_refs", "1")
 
 
@@ -491,7 +488,7 @@ def page_flags(pid):
                     continue
                 flags, = struct.unpack("Q", os.pread(f.fileno(), 8, (entry & PFN) * 8))
                 if flags & ANON:
-                    out[start + i * PAGE] = flags & (REFERENCED | LRU | ACTIVE | IDLE)
+                    out[start + i * PAGE] = flags & (REFERENCED | LRU | ACTIVE | TAIL | IDLE)
     return out
 
 
@@ -629,7 +626,7 @@ def check_fallback():
 
 def main():
     signal.alarm(1200)
-    maplib.still_khugepaged()
+    maplib.still_kernel()
     write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
     os.makedirs(GROUP, exist_ok=True)
     check_requests()

@@ -49,15 +49,7 @@ def reclaim():
     """As much as the kernel will give of the group."""
     for _ in range(12):
         settle()
-        if os.path.exists(GROUP + "/memory.reclaim"):
-            try:
-                write(GROUP + "/memory.reclaim", 256 * MIB)
-            except OSError:
-                pass  # less than that was to be had
-        else:
-            write(GROUP + "/memory.high", 0)
-            time.sleep(0.2)
-            write(GROUP + "/memory.high", "max")
+        maplib.reclaim(GROUP, 256 * MIB)
 
 
 def process_madvise_pageout(pid, ranges):

@@ -138,7 +138,7 @@ def check_memory(source):
            run.returncode)
 
 
-maplib.still_khugepaged()
+maplib.still_kernel()
 for src in sys.argv[1:] or ["procfs"]:
     check_sparse(src)
     for m in MODES + (["pin thp"] if src == "kmod" else []):

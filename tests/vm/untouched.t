@@ -54,11 +54,7 @@ def swap_out(pid, size):
     os.makedirs(group, exist_ok=True)
     with open(f"{group}/cgroup.procs", "w", encoding="ascii") as f:
         f.write(str(pid))
-    try:
-        with open(f"{group}/memory.reclaim", "w", encoding="ascii") as f:
-            f.write(str(size))
-    except BlockingIOError:
-        pass  # less than that was to be had
+    maplib.reclaim(group, size)
 
 
 def check_swapped_heap(source):
@@ -82,7 +78,7 @@ def check_swapped_heap(source):
 
 
 def main():
-    maplib.still_khugepaged()
+    maplib.still_kernel()
     for source in sys.argv[1:] or ["procfs"]:
         for mode in ("pages", "sparse", "zero", "swap", "shmem", "fork"):
             with maplib.Maps([mode]) as w:

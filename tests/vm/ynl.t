@@ -157,12 +157,16 @@ def extents(ynl, request):
 
 def check_pages(pid, vmas):
     ynl, ours = family(), genl.Client()
-    tap.ok(extents(ynl, {"req-pid": pid}) == ours.pages(pid), "GET_PAGES: of all")
+    want, got = genl.between_equals(lambda: ours.pages(pid),
+                                    lambda: extents(ynl, {"req-pid": pid}))
+    tap.ok(got == want, "GET_PAGES: of all", set(got) ^ set(want))
     ranges = [(v["start"], v["end"]) for v in vmas if v.get("rss")][::2]
     packed = b"".join(ynl._encode_struct("range", {"start": a, "end": b}) for a, b in ranges)
-    got = extents(ynl, {"req-pid": pid, "req-ranges": packed, "req-flags": ["zero-test"]})
-    tap.ok(got and got == ours.pages(pid, ranges, flags=genl.C["REQ_ZERO_TEST"]),
-           "GET_PAGES: of ranges, with the zero test")
+    request = {"req-pid": pid, "req-ranges": packed, "req-flags": ["zero-test"]}
+    want, got = genl.between_equals(
+        lambda: ours.pages(pid, ranges, flags=genl.C["REQ_ZERO_TEST"]),
+        lambda: extents(ynl, request))
+    tap.ok(got and got == want, "GET_PAGES: of ranges, with the zero test", set(got) ^ set(want))
     resident = genl.C["STATE_RESIDENT"]
     got = extents(ynl, {"req-pid": pid, "req-ranges": packed, "req-state-mask": resident})
     want = sum(v["rss"] for v in vmas if (v["start"], v["end"]) in ranges)
@@ -220,7 +224,7 @@ def check_errors(pid):
 
 
 signal.alarm(600)
-maplib.still_khugepaged()
+maplib.still_kernel()
 check_cli()
 check_policies()
 with maplib.Maps("pages thp shmem file mlock zero fork".split()) as w:

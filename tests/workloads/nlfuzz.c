@@ -353,6 +353,7 @@ static int is_error_of_ours(int error)
 	case ERANGE:
 	case EOPNOTSUPP:
 	case ENOBUFS:
+	case EAGAIN: /* there is no room for the reply */
 		return 1;
 	}
 	return 0;
