@@ -208,7 +208,7 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 		e->pmd = NULL;
 		if (!look_at_pte(e, vma, pte))
 			continue;
-		if (v->merge && e->page && pte_present(pte)) {
+		if (v->merge && e->page && pte_present(pte) && addr + PAGE_SIZE < end) {
 			unsigned long n = followers(v, e, vma, ptep, pte,
 						    ((end - addr) >> PAGE_SHIFT) - 1);
 
