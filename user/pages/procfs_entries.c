@@ -29,8 +29,8 @@ static bool frame_has(const struct procfs *s, uint64_t frame, uint64_t flag)
 {
 	uint64_t flags;
 
-	return pread(s->kpageflags, &flags, sizeof(flags), (off_t)(frame * sizeof(flags))) ==
-		       sizeof(flags) &&
+	return pread(s->kpageflags, &flags, sizeof(flags),
+		     (off_t)(frame * sizeof(flags))) == sizeof(flags) &&
 	       (flags & flag);
 }
 
@@ -46,7 +46,8 @@ static bool seems_huge(const struct procfs *s, const uint64_t *entries)
  * Old kernels' entries of the huge zero page say no more than that a page is there
  * and not only here (5.10 does): its frame is learnt from where a PMD may map it.
  */
-static void learn_huge_zero(struct procfs *s, const struct vma *v, uint64_t addr, size_t n)
+static void learn_huge_zero(struct procfs *s, const struct vma *v, uint64_t addr,
+			    size_t n)
 {
 	size_t pages = pmd_pages(s);
 	size_t i = (pages - addr / s->target->reader.page_size % pages) % pages;
@@ -54,8 +55,8 @@ static void learn_huge_zero(struct procfs *s, const struct vma *v, uint64_t addr
 	for (; i < n && !s->zero.huge_pages && vma_is_anon(v); i += pages) {
 		uint64_t frame = s->entries[i] & PM_PFN;
 
-		if (!pagemap_maybe_zero(s->entries[i]) || frame % pages || frame == s->zero.pfn ||
-		    !frame_has(s, frame, KPF_ZERO_PAGE))
+		if (!pagemap_maybe_zero(s->entries[i]) || frame % pages ||
+		    frame == s->zero.pfn || !frame_has(s, frame, KPF_ZERO_PAGE))
 			continue;
 		s->zero.huge_pfn = frame;
 		s->zero.huge_pages = pages;
