@@ -153,6 +153,14 @@ class Proc:
         return flags, head, self.counts[pfn] > 1
 
 
+def tells_ksm():
+    """Whether kpageflags tells KSM from other anonymous memory: 6.12 looks for any of two
+    bits, of which one is that of all anonymous memory."""
+    me = Proc(os.getpid())
+    heads = [me.page(p)[1] for entries in me.maps.values() for p in entries]
+    return not all(head & K["KSM"] for head in heads if head & K["ANON"])
+
+
 def reclaim_class(state, head, locked, hidden, swap):
     """What shrink_folio_list() of mm/vmscan.c would do with it."""
     if locked or hidden or head & K["UNEVICTABLE"] or state & S["PINNED"]:
@@ -186,7 +194,7 @@ def expected(vma, p, page, state, swap):
     lazy = head & K["ANON"] and not head & K["SWAPBACKED"] and not dirty
     out = S["RESIDENT"] | soft | (state & (S["YOUNG"] | S["PINNED"] | S["HUGE"]))
     for name, on in (
-            ("ANON", head & K["ANON"]), ("KSM", flags & K["KSM"]), ("DIRTY", dirty),
+            ("ANON", head & K["ANON"]), ("KSM", flags & K["KSM"] if has_ksm_flag else state & S["KSM"]), ("DIRTY", dirty),
             ("SHMEM", head & K["SWAPBACKED"] and not head & K["ANON"]), ("LAZYFREE", lazy),
             ("WRITEBACK", head & K["WRITEBACK"]), ("MLOCKED", locked), ("SHARED", shared),
             # PG_young is shown nowhere but in smaps' sum.
@@ -622,7 +630,7 @@ def check_worst_case():
 
 
 def main():
-    global has_soft_dirty
+    global has_soft_dirty, has_ksm_flag
     signal.alarm(900)
     maplib.still_kernel()
     write("/proc/sys/vm/nr_hugepages", 4)
@@ -634,6 +642,9 @@ def main():
     if not os.path.exists("/proc/kpageflags"):
         tap.skip("pages", "this kernel has no /proc/kpageflags")
     else:
+        has_ksm_flag = tells_ksm()
+        if not has_ksm_flag:
+            print("# this kernel's kpageflags takes all anonymous memory for KSM's")
         for mode in MODES:
             check_mode(mode)
     check_ranges()
