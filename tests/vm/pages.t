@@ -191,10 +191,11 @@ def expected(vma, p, page, state, swap):
         return S["DEVICE"] | soft  # none of these mappings has pages of both kinds
     locked = "lo" in vma["VmFlags"] or bool(head & K["MLOCKED"])
     dirty = head & K["DIRTY"] or state & S["DIRTY"]
+    ksm = flags & K["KSM"] if has_ksm_flag else state & S["KSM"]
     lazy = head & K["ANON"] and not head & K["SWAPBACKED"] and not dirty
     out = S["RESIDENT"] | soft | (state & (S["YOUNG"] | S["PINNED"] | S["HUGE"]))
     for name, on in (
-            ("ANON", head & K["ANON"]), ("KSM", flags & K["KSM"] if has_ksm_flag else state & S["KSM"]), ("DIRTY", dirty),
+            ("ANON", head & K["ANON"]), ("KSM", ksm), ("DIRTY", dirty),
             ("SHMEM", head & K["SWAPBACKED"] and not head & K["ANON"]), ("LAZYFREE", lazy),
             ("WRITEBACK", head & K["WRITEBACK"]), ("MLOCKED", locked), ("SHARED", shared),
             # PG_young is shown nowhere but in smaps' sum.
