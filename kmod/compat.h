@@ -263,6 +263,15 @@ static inline unsigned int fallow_xas_order(struct xa_state *xas)
 
 /* Page tables. */
 
+/* What an architecture without huge pages (um) has no name for. */
+#ifndef CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE
+#define pmd_dirty(pmd) false
+#endif
+
+#ifdef CONFIG_UML
+#define pte_pgprot(pte) __pgprot(pte_val(pte) & ~PAGE_MASK)
+#endif
+
 /* A huge entry that maps no page that is counted, as vm_normal_page_pmd() has it. */
 static inline bool fallow_pmd_special(pmd_t pmd)
 {

@@ -522,7 +522,7 @@ bool fallow_entry_clear_young(struct vm_area_struct *vma, const struct fallow_en
 	/* ptep_test_and_clear_young() and its like are not exported: they do this. */
 	return test_and_clear_bit(ACCESSED_BIT, word_of(entry));
 #else
-	if (entry->pte)
+	if (entry->pte || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
 		return ptep_test_and_clear_young(vma, entry->addr, entry->pte);
 	return pmdp_test_and_clear_young(vma, entry->addr, entry->pmd);
 #endif
