@@ -42,8 +42,14 @@ static void raise_max(u64 ns)
 		;
 }
 
-static void start_clock(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
+static int begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked, bool wait)
 {
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	if (wait ? mmap_read_lock_killable(mm) : !mmap_read_trylock(mm)) {
+		mmput_async(mm);
+		return wait ? -EINTR : -EAGAIN;
+	}
 	*s = (struct fallow_slice){
 		.mm = mm,
 		.begun = ktime_get_ns(),
@@ -51,30 +57,17 @@ static void start_clock(struct fallow_slice *s, struct mm_struct *mm, u64 looked
 		.looked = looked,
 		.checked = looked,
 	};
+	return 0;
 }
 
 int fallow_slice_begin(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
 {
-	if (!mmget_not_zero(mm))
-		return -ESRCH;
-	if (mmap_read_lock_killable(mm)) {
-		mmput_async(mm);
-		return -EINTR;
-	}
-	start_clock(s, mm, looked);
-	return 0;
+	return begin(s, mm, looked, true);
 }
 
 int fallow_slice_try(struct fallow_slice *s, struct mm_struct *mm, u64 looked)
 {
-	if (!mmget_not_zero(mm))
-		return -ESRCH;
-	if (!mmap_read_trylock(mm)) {
-		mmput_async(mm);
-		return -EAGAIN;
-	}
-	start_clock(s, mm, looked);
-	return 0;
+	return begin(s, mm, looked, false);
 }
 
 /* Reading the clock is slow on some machines: once for so much work. */
