@@ -25,6 +25,14 @@ static size_t pmd_pages(const struct procfs *s)
 	return s->target->reader.page_size / sizeof(uint64_t);
 }
 
+/* How many entries from @addr on come before the first that a PMD's range begins with. */
+static size_t before_pmd(const struct procfs *s, uint64_t addr)
+{
+	size_t pages = pmd_pages(s);
+
+	return (pages - addr / s->target->reader.page_size % pages) % pages;
+}
+
 static bool frame_has(const struct procfs *s, uint64_t frame, uint64_t flag)
 {
 	uint64_t flags;
@@ -50,9 +58,9 @@ static void learn_huge_zero(struct procfs *s, const struct vma *v, uint64_t addr
 			    size_t n)
 {
 	size_t pages = pmd_pages(s);
-	size_t i = (pages - addr / s->target->reader.page_size % pages) % pages;
 
-	for (; i < n && !s->zero.huge_pages && vma_is_anon(v); i += pages) {
+	for (size_t i = before_pmd(s, addr);
+	     i < n && !s->zero.huge_pages && vma_is_anon(v); i += pages) {
 		uint64_t frame = s->entries[i] & PM_PFN;
 
 		if (!pagemap_maybe_zero(s->entries[i]) || frame % pages ||
@@ -94,7 +102,7 @@ static int check_huge(struct procfs *s, struct vma *v)
 static size_t mark_huge(struct procfs *s, const struct vma *v, uint64_t addr, size_t n)
 {
 	size_t size = s->target->reader.page_size, pages = pmd_pages(s);
-	size_t i = (pages - addr / size % pages) % pages;
+	size_t i = before_pmd(s, addr);
 
 	for (; i + pages <= n; i += pages) {
 		if (!seems_huge(s, s->entries + i))
