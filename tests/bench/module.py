@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../vm"), os.path.join(HERE, "..")]
 import maplib
 import numpy
-from genl import CMD, DONE, DUMP, INFO, REQ, REQUEST, Client, u32
+from genl import CMD, DONE, DUMP, INFO, REQ, Client, message, u32
 from heaplib import BIN
 
 ROUNDS = 7
@@ -36,9 +36,7 @@ class Dump:
         self.client = Client()
         self.client.sock.setblocking(True)
         self.fd = self.client.sock.fileno()
-        body = struct.pack("BBH", CMD[cmd], 1, 0) + u32(REQ["PID"], pid)
-        self.request = struct.pack("IHHII", len(body) + 16, self.client.family,
-                                   REQUEST | DUMP, 1, 0) + body
+        self.request = message(self.client.family, CMD[cmd], u32(REQ["PID"], pid), DUMP, 1)
 
     def __call__(self):
         os.write(self.fd, self.request)

@@ -88,9 +88,13 @@ def split(data):
         data = data[(size + 3) & ~3:]
 
 
-def send(sock, family, cmd, payload, flags, seq):
+def message(family, cmd, payload, flags, seq):
     body = struct.pack("BBH", cmd, 1, 0) + payload
-    sock.send(struct.pack("IHHII", len(body) + 16, family, REQUEST | flags, seq, 0) + body)
+    return struct.pack("IHHII", len(body) + 16, family, REQUEST | flags, seq, 0) + body
+
+
+def send(sock, family, cmd, payload, flags, seq):
+    sock.send(message(family, cmd, payload, flags, seq))
 
 
 class Client:
