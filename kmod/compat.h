@@ -24,6 +24,17 @@
 #include <linux/sched/exec_state.h>
 #endif
 
+/* Compilers. */
+
+/* Of 6.15: what a function fills itself is not cleared before (INIT_STACK_ALL_ZERO). */
+#ifndef __uninitialized
+#if __has_attribute(__uninitialized__)
+#define __uninitialized __attribute__((__uninitialized__))
+#else
+#define __uninitialized
+#endif
+#endif
+
 /* Netlink. */
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
@@ -240,6 +251,20 @@ static inline struct mem_cgroup *fallow_folio_memcg(struct folio *folio)
 	return page_memcg(&folio->page);
 #else
 	return folio_memcg(folio);
+#endif
+}
+
+/* Equal for two folios only if they are charged to one memory control group. */
+static inline unsigned long fallow_folio_memcg_data(struct folio *folio)
+{
+#ifndef CONFIG_MEMCG
+	return 0;
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+	return (unsigned long)READ_ONCE(folio->page.mem_cgroup);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+	return READ_ONCE(folio->page.memcg_data);
+#else
+	return READ_ONCE(folio->memcg_data);
 #endif
 }
 

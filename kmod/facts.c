@@ -113,9 +113,14 @@ unsigned int fallow_facts(struct fallow_vma_facts *f, const struct fallow_entry 
 	return facts;
 }
 
-bool fallow_mapped_once(const struct fallow_entry *e)
+/* By smaps_account(), one reference is one mapping. */
+int fallow_common_mapcount(const struct fallow_entry *e)
 {
-	return folio_ref_count(page_folio(e->page)) == 1;
+	struct folio *folio = page_folio(e->page);
+
+	if (folio_ref_count(folio) == 1)
+		return 1;
+	return e->flags & FALLOW_ENTRY_PLAIN ? max(fallow_mapcount(folio, e->page), 1) : 0;
 }
 
 bool fallow_page_readable(struct page *page)

@@ -44,7 +44,7 @@ unsigned int fallow_facts(struct fallow_vma_facts *f, const struct fallow_entry 
 struct fallow_kind {
 	unsigned long flags;
 	unsigned long mapping;
-	const struct mem_cgroup *memcg;
+	unsigned long memcg;
 	int mapcount;
 };
 
@@ -55,7 +55,7 @@ static inline struct fallow_kind fallow_kind_of(struct page *page)
 	return (struct fallow_kind){
 		.flags = fallow_folio_flags(folio) & FALLOW_FLAGS,
 		.mapping = fallow_folio_mapping(folio),
-		.memcg = fallow_folio_memcg(folio),
+		.memcg = fallow_folio_memcg_data(folio),
 		.mapcount = atomic_read(&page->_mapcount),
 	};
 }
@@ -64,8 +64,8 @@ static inline bool fallow_is_of_kind(struct page *page, const struct fallow_kind
 {
 	const struct fallow_kind k = fallow_kind_of(page);
 
-	return !((k.flags ^ kind->flags) | (k.mapping ^ kind->mapping)) &&
-	       k.memcg == kind->memcg && k.mapcount == kind->mapcount;
+	return !((k.flags ^ kind->flags) | (k.mapping ^ kind->mapping) |
+		 (k.memcg ^ kind->memcg)) && k.mapcount == kind->mapcount;
 }
 
 /*
@@ -85,10 +85,10 @@ static inline bool fallow_is_plain_huge(struct page *page, const struct fallow_k
 }
 
 /*
- * Whether the page of a present @entry surely is mapped once. If not, its base
- * pages have counts of their own: fallow_mapcount().
+ * How often each base page of a present @entry is mapped; 0: each has a count of its
+ * own, which fallow_mapcount() tells.
  */
-bool fallow_mapped_once(const struct fallow_entry *entry);
+int fallow_common_mapcount(const struct fallow_entry *entry);
 
 /*
  * Whether a base page may be looked into: it is memory that this CPU has in its

@@ -87,8 +87,12 @@ static u32 age_of(struct pages_dump *d, const struct fallow_entry *e, unsigned l
 	return fallow_age_log2(code) << FALLOW_STATE_AGE_SHIFT;
 }
 
-/* Base pages of one entry, which may differ in what is asked of each by itself. */
-static void tell_each(struct pages_dump *d, const struct fallow_entry *e, u32 common, bool once)
+/*
+ * Base pages of one entry, which may differ in what is asked of each by itself, and in
+ * their mapcounts too if they have none in common.
+ */
+static void tell_each(struct pages_dump *d, const struct fallow_entry *e, u32 common,
+		      int mapcount)
 {
 	struct folio *folio = page_folio(e->page);
 	bool test = (d->flags & FALLOW_REQ_ZERO_TEST) && (common & FALLOW_STATE_ANON);
@@ -99,7 +103,7 @@ static void tell_each(struct pages_dump *d, const struct fallow_entry *e, u32 co
 		struct page *page = e->page + i;
 		u32 state = common;
 
-		if (!once && fallow_mapcount(folio, page) >= 2)
+		if (!mapcount && fallow_mapcount(folio, page) >= 2)
 			state |= FALLOW_STATE_SHARED;
 		if (test && is_zero_filled(page))
 			state |= FALLOW_STATE_ZERO_FILLED;
@@ -112,7 +116,7 @@ static void tell_each(struct pages_dump *d, const struct fallow_entry *e, u32 co
 static void tell_page(struct pages_dump *d, const struct fallow_entry *e)
 {
 	u32 state = fallow_page_state(fallow_facts(&d->facts, e));
-	bool once;
+	int mapcount;
 
 	if (!(e->flags & FALLOW_ENTRY_PRESENT)) {
 		/* Under migration: neither its count nor its contents may be asked for. */
@@ -121,16 +125,14 @@ static void tell_page(struct pages_dump *d, const struct fallow_entry *e)
 		tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 		return;
 	}
-	once = !(d->mask & FALLOW_STATE_SHARED) || fallow_mapped_once(e);
-	if (!once && (e->flags & FALLOW_ENTRY_PLAIN)) {
-		once = true;
-		if (fallow_mapcount(page_folio(e->page), e->page) >= 2)
-			state |= FALLOW_STATE_SHARED;
-	}
-	if (once && !d->tracker && !(d->flags & FALLOW_REQ_ZERO_TEST))
+	/* Asked for only if it matters. */
+	mapcount = d->mask & FALLOW_STATE_SHARED ? fallow_common_mapcount(e) : 1;
+	if (mapcount >= 2)
+		state |= FALLOW_STATE_SHARED;
+	if (mapcount && !d->tracker && !(d->flags & FALLOW_REQ_ZERO_TEST))
 		tell(d, e->addr, e->size >> PAGE_SHIFT, state);
 	else
-		tell_each(d, e, state, once);
+		tell_each(d, e, state, mapcount);
 }
 
 static void tell_entry(struct pages_dump *d, struct vm_area_struct *vma,
@@ -223,7 +225,7 @@ static int parse_ranges(struct pages_dump *d, struct netlink_callback *cb,
 		return -EINVAL;
 	}
 	/* Attributes are aligned to 4 bytes only. */
-	d->ranges = kvmalloc(nla_len(ranges), GFP_KERNEL_ACCOUNT);
+	d->ranges = kvmalloc(nla_len(ranges), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!d->ranges)
 		return -ENOMEM;
 	nla_memcpy(d->ranges, ranges, nla_len(ranges));

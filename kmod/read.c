@@ -352,7 +352,7 @@ static int reader_open(struct inode *inode, struct file *file)
 
 	if (!r)
 		return -ENOMEM;
-	r->buf = kvmalloc(BUFFER_SIZE, GFP_KERNEL_ACCOUNT);
+	r->buf = kvmalloc(BUFFER_SIZE, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!r->buf) {
 		kfree(r);
 		return -ENOMEM;

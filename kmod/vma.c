@@ -38,15 +38,12 @@ static void count_mapped(struct fallow_vma *f, unsigned int facts, u64 size, int
 	fallow_account_sharing(&f->counts, facts, size, mapcount);
 }
 
-/*
- * The sharing rules of smaps_account(): one reference means one mapping; else
- * each base page has a count of its own.
- */
 static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 {
 	struct folio *folio = page_folio(e->page);
 	unsigned int facts = fallow_facts(&f->facts_of, e);
 	unsigned long i;
+	int mapcount;
 
 	if (!(e->flags & FALLOW_ENTRY_PRESENT)) {
 		/* What a migration entry leads to may not be asked how it is mapped. */
@@ -58,12 +55,9 @@ static void count_page(struct fallow_vma *f, const struct fallow_entry *e)
 		}
 		return;
 	}
-	if (fallow_mapped_once(e)) {
-		count_alone(f, facts, e->size);
-		return;
-	}
-	if (e->flags & FALLOW_ENTRY_PLAIN) {
-		count_mapped(f, facts, e->size, fallow_mapcount(folio, e->page));
+	mapcount = fallow_common_mapcount(e);
+	if (mapcount) {
+		count_mapped(f, facts, e->size, mapcount);
 		return;
 	}
 	for (i = 0; i < e->size / PAGE_SIZE; i++)
@@ -135,20 +129,22 @@ static void count_hole(struct fallow_visitor *v, struct vm_area_struct *vma,
  */
 static bool counts_whole_shmem(const struct vm_area_struct *vma)
 {
-	return fallow_vma_is_shmem(vma) && ((vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE));
+	return (vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_WRITE);
 }
 
 void fallow_vma_follow(struct fallow_vma *f, struct vm_area_struct *vma)
 {
-	bool shmem = fallow_vma_is_shmem(vma) && !xa_empty(&vma->vm_file->f_mapping->i_pages);
+	bool has_shmem;
 
+	f->shmem = fallow_vma_is_shmem(vma);
+	has_shmem = f->shmem && !xa_empty(&vma->vm_file->f_mapping->i_pages);
 	f->end = vma->vm_end;
 	f->vm_flags = vma->vm_flags;
 	f->pgoff = vma->vm_pgoff;
 	f->file = vma->vm_file;
-	f->holes_are_swap = shmem && !counts_whole_shmem(vma);
+	f->holes_are_swap = has_shmem && !counts_whole_shmem(vma);
 	/* Holes are told only where they matter, for they cost steps. */
-	f->visitor.hole = shmem ? count_hole : NULL;
+	f->visitor.hole = has_shmem ? count_hole : NULL;
 	fallow_vma_facts(&f->facts_of, vma);
 }
 
@@ -186,39 +182,26 @@ bool fallow_vma_step(struct fallow_vma *f, struct vm_area_struct *vma)
 	return true;
 }
 
-static const struct {
-	unsigned long vm;
-	u32 flag;
-} flag_map[] = {
-	{ VM_READ, FALLOW_VMA_READ },
-	{ VM_WRITE, FALLOW_VMA_WRITE },
-	{ VM_EXEC, FALLOW_VMA_EXEC },
-	{ VM_MAYSHARE, FALLOW_VMA_SHARED },
-	{ VM_GROWSDOWN, FALLOW_VMA_GROWSDOWN },
-	{ VM_LOCKED, FALLOW_VMA_LOCKED },
-	{ VM_HUGETLB, FALLOW_VMA_HUGETLB },
-	{ VM_PFNMAP | VM_MIXEDMAP, FALLOW_VMA_PFNMAP },
-	{ VM_IO, FALLOW_VMA_IO },
-	{ VM_DONTCOPY, FALLOW_VMA_DONTFORK },
-	{ VM_NOHUGEPAGE, FALLOW_VMA_NOHUGEPAGE },
-	{ VM_HUGEPAGE, FALLOW_VMA_HUGEPAGE },
-	{ VM_MERGEABLE, FALLOW_VMA_MERGEABLE },
-	{ VM_NORESERVE, FALLOW_VMA_NORESERVE },
-};
-
-static u32 flags_of(struct vm_area_struct *vma)
+static u32 flags_of(const struct fallow_vma *f, struct vm_area_struct *vma)
 {
-	u32 flags = 0;
-	size_t i;
+	const unsigned long vm = vma->vm_flags;
 
-	for (i = 0; i < ARRAY_SIZE(flag_map); i++)
-		if (vma->vm_flags & flag_map[i].vm)
-			flags |= flag_map[i].flag;
-	if (userfaultfd_armed(vma))
-		flags |= FALLOW_VMA_UFFD;
-	if (fallow_vma_is_shmem(vma))
-		flags |= FALLOW_VMA_SHMEM;
-	return flags;
+	return (vm & VM_READ ? FALLOW_VMA_READ : 0) |
+	       (vm & VM_WRITE ? FALLOW_VMA_WRITE : 0) |
+	       (vm & VM_EXEC ? FALLOW_VMA_EXEC : 0) |
+	       (vm & VM_MAYSHARE ? FALLOW_VMA_SHARED : 0) |
+	       (vm & VM_GROWSDOWN ? FALLOW_VMA_GROWSDOWN : 0) |
+	       (vm & VM_LOCKED ? FALLOW_VMA_LOCKED : 0) |
+	       (vm & VM_HUGETLB ? FALLOW_VMA_HUGETLB : 0) |
+	       (vm & (VM_PFNMAP | VM_MIXEDMAP) ? FALLOW_VMA_PFNMAP : 0) |
+	       (vm & VM_IO ? FALLOW_VMA_IO : 0) |
+	       (vm & VM_DONTCOPY ? FALLOW_VMA_DONTFORK : 0) |
+	       (vm & VM_NOHUGEPAGE ? FALLOW_VMA_NOHUGEPAGE : 0) |
+	       (vm & VM_HUGEPAGE ? FALLOW_VMA_HUGEPAGE : 0) |
+	       (vm & VM_MERGEABLE ? FALLOW_VMA_MERGEABLE : 0) |
+	       (vm & VM_NORESERVE ? FALLOW_VMA_NORESERVE : 0) |
+	       (userfaultfd_armed(vma) ? FALLOW_VMA_UFFD : 0) |
+	       (f->shmem ? FALLOW_VMA_SHMEM : 0);
 }
 
 static bool spans(const struct vm_area_struct *vma, unsigned long start, unsigned long end)
@@ -255,114 +238,112 @@ static const char *name_of(struct vm_area_struct *vma, char *path)
 }
 
 /*
- * nla_put() of a number, for which there is room. Numbers are nearly all that a message
- * is made of, and most of what a dump of many small VMAs costs.
+ * Numbers are nearly all that a message is made of, and most of what a dump of many
+ * small VMAs costs: they are written to @at, where there is room for all of them, and
+ * the end of the last is returned.
  */
-static void put_number(struct sk_buff *skb, int attr, const void *n, int size)
+static u8 *put_number(u8 *at, int attr, const void *n, int size)
 {
-	struct nlattr *nla = __skb_put(skb, nla_attr_size(size));
+	struct nlattr *nla = (struct nlattr *)at;
 
 	nla->nla_type = attr;
 	nla->nla_len = nla_attr_size(size);
 	memcpy(nla_data(nla), n, size);
+	return at + nla_total_size(size);
 }
 
-static void put_u32(struct sk_buff *skb, int attr, u32 n)
+static u8 *put_u32(u8 *at, int attr, u32 n)
 {
-	put_number(skb, attr, &n, sizeof(n));
+	return put_number(at, attr, &n, sizeof(n));
 }
 
-static void put_u64(struct sk_buff *skb, int attr, u64 n)
+static u8 *put_u64(u8 *at, int attr, u64 n)
 {
-	nla_align_64bit(skb, FALLOW_A_VMA_PAD);
-	put_number(skb, attr, &n, sizeof(n));
+	/* As nla_align_64bit() does it. */
+	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) &&
+	    IS_ALIGNED((unsigned long)at, sizeof(n)))
+		at = put_number(at, FALLOW_A_VMA_PAD, &n, 0);
+	return put_number(at, attr, &n, sizeof(n));
 }
 
-static void put_file(struct sk_buff *skb, struct vm_area_struct *vma)
+static u8 *put_count(u8 *at, int attr, u64 n)
+{
+	return n ? put_u64(at, attr, n) : at;
+}
+
+static u8 *put_file(u8 *at, struct vm_area_struct *vma)
 {
 	const struct inode *inode = fallow_file_inode(vma->vm_file);
 
-	put_u32(skb, FALLOW_A_VMA_DEV_MAJOR, MAJOR(inode->i_sb->s_dev));
-	put_u32(skb, FALLOW_A_VMA_DEV_MINOR, MINOR(inode->i_sb->s_dev));
-	put_u64(skb, FALLOW_A_VMA_INO, inode->i_ino);
-	put_u64(skb, FALLOW_A_VMA_PGOFF, (u64)vma->vm_pgoff << PAGE_SHIFT);
+	at = put_u32(at, FALLOW_A_VMA_DEV_MAJOR, MAJOR(inode->i_sb->s_dev));
+	at = put_u32(at, FALLOW_A_VMA_DEV_MINOR, MINOR(inode->i_sb->s_dev));
+	at = put_u64(at, FALLOW_A_VMA_INO, inode->i_ino);
+	return put_u64(at, FALLOW_A_VMA_PGOFF, (u64)vma->vm_pgoff << PAGE_SHIFT);
 }
 
-static const struct {
-	int attr;
-	size_t offset;
-} count_map[] = {
-#define COUNT(attr, member) { FALLOW_A_VMA_##attr, offsetof(struct fallow_counts, member) }
-	COUNT(RSS, rss),
-	COUNT(ANON, anon),
-	COUNT(FILE, file),
-	COUNT(SHMEM, shmem),
-	COUNT(PSS, pss),
-	COUNT(ANON_HUGE, anon_huge),
-	COUNT(SHMEM_HUGE, shmem_huge),
-	COUNT(FILE_HUGE, file_huge),
-	COUNT(DIRTY, dirty),
-	COUNT(FILE_DIRTY, file_dirty),
-	COUNT(SHARED, shared),
-	COUNT(REFERENCED, referenced),
-	COUNT(YOUNG, young),
-	COUNT(LAZYFREE, lazyfree),
-	COUNT(KSM, ksm),
-	COUNT(SWAP, swap),
-	COUNT(HUGETLB, hugetlb),
-	COUNT(ZERO, zero),
-	COUNT(PINNED, pinned),
-	COUNT(SOFT_DIRTY, soft_dirty),
-	COUNT(DROP, drop),
-	COUNT(WRITEBACK, writeback),
-	COUNT(SWAPPABLE, swappable),
-	COUNT(NOSWAP, noswap),
-	COUNT(UNEVICTABLE, unevictable),
-	COUNT(NOSWAP_LIMIT, noswap_limit),
-	COUNT(MLOCKED, mlocked),
-	COUNT(SHARED_DIRTY, shared_dirty),
-	COUNT(PSS_DIRTY, pss_dirty),
-	COUNT(SWAP_CACHED, swap_cached),
-	COUNT(LARGE, large),
-	COUNT(CONT, cont),
-	COUNT(DEVICE, device),
-	COUNT(GUARD, guard),
-#undef COUNT
-};
-
-static void put_counts(struct sk_buff *skb, const struct fallow_counts *c)
+static u8 *put_counts(u8 *at, const struct fallow_counts *c)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(count_map); i++) {
-		u64 n = *(const u64 *)((const char *)c + count_map[i].offset);
-
-		if (n)
-			put_u64(skb, count_map[i].attr, n);
-	}
+	at = put_count(at, FALLOW_A_VMA_RSS, c->rss);
+	at = put_count(at, FALLOW_A_VMA_ANON, c->anon);
+	at = put_count(at, FALLOW_A_VMA_FILE, c->file);
+	at = put_count(at, FALLOW_A_VMA_SHMEM, c->shmem);
+	at = put_count(at, FALLOW_A_VMA_PSS, c->pss);
+	at = put_count(at, FALLOW_A_VMA_PSS_DIRTY, c->pss_dirty);
+	at = put_count(at, FALLOW_A_VMA_ANON_HUGE, c->anon_huge);
+	at = put_count(at, FALLOW_A_VMA_SHMEM_HUGE, c->shmem_huge);
+	at = put_count(at, FALLOW_A_VMA_FILE_HUGE, c->file_huge);
+	at = put_count(at, FALLOW_A_VMA_LARGE, c->large);
+	at = put_count(at, FALLOW_A_VMA_CONT, c->cont);
+	at = put_count(at, FALLOW_A_VMA_DIRTY, c->dirty);
+	at = put_count(at, FALLOW_A_VMA_FILE_DIRTY, c->file_dirty);
+	at = put_count(at, FALLOW_A_VMA_SHARED, c->shared);
+	at = put_count(at, FALLOW_A_VMA_SHARED_DIRTY, c->shared_dirty);
+	at = put_count(at, FALLOW_A_VMA_REFERENCED, c->referenced);
+	at = put_count(at, FALLOW_A_VMA_YOUNG, c->young);
+	at = put_count(at, FALLOW_A_VMA_LAZYFREE, c->lazyfree);
+	at = put_count(at, FALLOW_A_VMA_KSM, c->ksm);
+	at = put_count(at, FALLOW_A_VMA_MLOCKED, c->mlocked);
+	at = put_count(at, FALLOW_A_VMA_PINNED, c->pinned);
+	at = put_count(at, FALLOW_A_VMA_SWAP_CACHED, c->swap_cached);
+	at = put_count(at, FALLOW_A_VMA_SOFT_DIRTY, c->soft_dirty);
+	at = put_count(at, FALLOW_A_VMA_SWAP, c->swap);
+	at = put_count(at, FALLOW_A_VMA_HUGETLB, c->hugetlb);
+	at = put_count(at, FALLOW_A_VMA_ZERO, c->zero);
+	at = put_count(at, FALLOW_A_VMA_DEVICE, c->device);
+	at = put_count(at, FALLOW_A_VMA_GUARD, c->guard);
+	at = put_count(at, FALLOW_A_VMA_DROP, c->drop);
+	at = put_count(at, FALLOW_A_VMA_WRITEBACK, c->writeback);
+	at = put_count(at, FALLOW_A_VMA_SWAPPABLE, c->swappable);
+	at = put_count(at, FALLOW_A_VMA_NOSWAP, c->noswap);
+	at = put_count(at, FALLOW_A_VMA_UNEVICTABLE, c->unevictable);
+	at = put_count(at, FALLOW_A_VMA_NOSWAP_LIMIT, c->noswap_limit);
+	return at;
 }
 
 /* Room for all numbers, whether they are there or not. */
 #define NUMBERS_MAX \
-	((ARRAY_SIZE(count_map) + 5) * nla_total_size_64bit(sizeof(u64)) + \
+	((sizeof(struct fallow_counts) / sizeof(u64) + 5) * nla_total_size_64bit(sizeof(u64)) + \
 	 3 * nla_total_size(sizeof(u32)))
 
 int fallow_vma_put(struct sk_buff *skb, const struct fallow_vma *f,
 		   struct vm_area_struct *vma, char *path)
 {
 	const char *name = name_of(vma, path);
+	u8 *start = skb_tail_pointer(skb);
+	u8 *at = start;
 
 	if (skb_tailroom(skb) < NUMBERS_MAX)
 		return -EMSGSIZE;
-	put_u64(skb, FALLOW_A_VMA_START, vma->vm_start);
-	put_u64(skb, FALLOW_A_VMA_END, vma->vm_end);
-	put_u32(skb, FALLOW_A_VMA_FLAGS, flags_of(vma));
+	at = put_u64(at, FALLOW_A_VMA_START, vma->vm_start);
+	at = put_u64(at, FALLOW_A_VMA_END, vma->vm_end);
+	at = put_u32(at, FALLOW_A_VMA_FLAGS, flags_of(f, vma));
 	if (vma->vm_file)
-		put_file(skb, vma);
-	put_counts(skb, &f->counts);
+		at = put_file(at, vma);
+	at = put_counts(at, &f->counts);
 	/* smaps' Locked is the PSS of mlocked VMAs. */
-	if ((vma->vm_flags & VM_LOCKED) && f->counts.pss)
-		put_u64(skb, FALLOW_A_VMA_LOCKED, f->counts.pss);
+	if (vma->vm_flags & VM_LOCKED)
+		at = put_count(at, FALLOW_A_VMA_LOCKED, f->counts.pss);
+	skb_put(skb, at - start);
 	return name ? nla_put_string(skb, FALLOW_A_VMA_NAME, name) : 0;
 }
 

@@ -24,6 +24,7 @@ struct fallow_vma {
 	unsigned int facts;		/* of the pages in @run */
 	u64 run;			/* bytes, mapped once each, not yet in @counts */
 	struct fallow_vma_facts facts_of;
+	bool shmem;			/* what is mapped is */
 	bool holes_are_swap;		/* smaps' rule for private writable shmem */
 };
 

@@ -32,7 +32,8 @@ static struct vma_dump *dump_of(struct netlink_callback *cb)
 
 int fallow_vma_dump_start(struct netlink_callback *cb)
 {
-	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	/* The caller hears of it; else kvmalloc()'s second attempt would log a trace. */
+	struct vma_dump *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	struct netlink_ext_ack extack = {};
 	int ret;
 

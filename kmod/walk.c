@@ -178,7 +178,8 @@ static unsigned long walk_ptes(struct fallow_visitor *v, struct vm_area_struct *
 	unsigned long hole = addr;
 	/* By what was read: the PMD itself may be empty by now. */
 	spinlock_t *ptl = pte_lockptr(vma->vm_mm, &pmd);
-	struct batch b;
+	/* A hardened kernel would clear all of it for the sake of a page. */
+	struct batch b __uninitialized;
 	pte_t *ptep;
 
 	end = min(end, addr + FALLOW_STEP_ENTRIES * PAGE_SIZE);
