@@ -26,12 +26,15 @@
 #define OPT_SOURCE   (1u << 6)
 #define OPT_IDLE     (1u << 7)
 #define OPT_COLUMNS  (1u << 8) /* --columns and --sort */
+#define OPT_HEAP     (1u << 9) /* --show-data, and heaps by size class */
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
 	const char *cgroup;
 	enum pages_source source;
 	bool json, freeze;
+	bool show_data; /* of what pins memory */
+	bool by_size; /* heaps by size class */
 	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;

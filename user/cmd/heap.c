@@ -5,9 +5,12 @@
 static const char usage[] =
 	"usage: fallow heap TARGET [options]\n"
 	"\n"
-	"Each allocator of a process, by arena, with the settings in force. TARGET is a\n"
-	"pid or a process name.\n"
-	"\n" HELP_VIEW;
+	"Each allocator of a process, by arena, the few blocks that keep much free "
+	"memory,\n"
+	"and the settings in force. TARGET is a pid or a process name.\n"
+	"\n"
+	"  --show-data       the first bytes of these blocks, which may be "
+	"secret\n" HELP_VIEW;
 
 static void text(FILE *out, const struct view *v, const struct options *o)
 {
@@ -17,5 +20,5 @@ static void text(FILE *out, const struct view *v, const struct options *o)
 
 int cmd_heap(int argc, char **argv)
 {
-	return view_command(argc, argv, 0, usage, text);
+	return view_command(argc, argv, OPT_HEAP, usage, text);
 }

@@ -24,7 +24,8 @@ enum {
 	KEY_CGROUP,
 	KEY_IDLE,
 	KEY_COLUMNS,
-	KEY_SORT
+	KEY_SORT,
+	KEY_SHOW_DATA
 };
 
 static const struct known_option {
@@ -42,6 +43,7 @@ static const struct known_option {
 	{ { "idle", required_argument, NULL, KEY_IDLE }, OPT_IDLE },
 	{ { "columns", required_argument, NULL, KEY_COLUMNS }, OPT_COLUMNS },
 	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
+	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -158,6 +160,9 @@ static int apply(struct options *o, int key, struct error *e)
 	case KEY_FREEZE:
 		o->freeze = true;
 		return 0;
+	case KEY_SHOW_DATA:
+		o->show_data = true;
+		return 0;
 	case KEY_CGROUP:
 		o->cgroup = optarg;
 		return 0;
@@ -233,6 +238,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 	*o = (struct options){ .source = SOURCE_AUTO, .interval_ns = 2000000000u };
 	o->sort = column_by_name("rss", 3);
 	columns_parse("default", &o->columns, e);
+	o->by_size = accepts & OPT_HEAP;
 	table_of(table, shorts, accepts);
 	optind = 1;
 	while ((key = getopt_long(argc, argv, shorts, table, NULL)) != -1) {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "model/remnants.h"
 #include "model/size.h"
 #include "render/escape.h"
 #include "target/freeze.h"
@@ -52,23 +53,21 @@ static void show_progress(struct progress *p, uint64_t done, uint64_t total)
 	s->shown = true;
 }
 
-static int look_shown(struct session *ss, const struct options *o, struct snapshot *s,
-		      struct error *e)
-{
-	struct shown_progress p = { .progress.tick = show_progress, .begun = time(NULL) };
-	int err = snapshot_take(s, &ss->target, &ss->pages, o->idle_ns, &p.progress, e);
-
-	if (p.shown)
-		fprintf(stderr, "\r\033[K");
-	return err;
-}
-
 static int look(struct session *ss, const struct options *o, struct snapshot *s,
 		struct error *e)
 {
-	if (!o->quiet && isatty(STDERR_FILENO))
-		return look_shown(ss, o, s, e);
-	return snapshot_take(s, &ss->target, &ss->pages, o->idle_ns, NULL, e);
+	struct shown_progress p = { .progress.tick = show_progress, .begun = time(NULL) };
+	bool terminal = !o->quiet && isatty(STDERR_FILENO);
+	struct look how = { .idle_ns = o->idle_ns,
+			    .by_size = o->by_size,
+			    .progress = terminal ? &p.progress : NULL };
+	int err = snapshot_take(s, &ss->target, &ss->pages, &how, e);
+
+	if (p.shown)
+		fprintf(stderr, "\r\033[K");
+	for (size_t i = 0; !err && o->show_data && i < s->nheaps; i++)
+		remnants_read(s->heaps[i], &ss->target);
+	return err;
 }
 
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,

@@ -8,110 +8,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PEEK_BUDGET	 (16u << 20) /* list steps in all, lest forged lists go on for ever */
+#include "heap/emit.h"
+
 #define BANNER		 "GNU C Library"
 #define BANNER_MAX	 128
 #define VERSION_WINDOW	 (1u << 20)
 #define VERSION_FILE_MAX (256ll << 20)
 #define SETTINGS	 12
 
-bool grow(void *array, size_t *cap, size_t n, size_t size)
+static bool may_hold_chunks(const struct vma *v)
 {
-	void **a = array;
-	void *grown;
+	const uint32_t rw = VMA_READ | VMA_WRITE;
 
-	if (n < *cap)
-		return true;
-	grown = realloc(*a, (*cap ? 2 * *cap : 64) * size);
-	if (!grown)
-		return false;
-	*a = grown;
-	*cap = *cap ? 2 * *cap : 64;
-	return true;
-}
-
-void incomplete(struct glibc *g, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (g->incomplete)
-		return;
-	g->incomplete = true;
-	va_start(ap, fmt);
-	vsnprintf(g->reason, sizeof(g->reason), fmt, ap);
-	va_end(ap);
-}
-
-void incomplete_absent(struct glibc *g)
-{
-	incomplete(g, "parts of the heap's records are swapped out or not resident");
-}
-
-int peek_init(struct peek *p, struct reader *r)
-{
-	*p = (struct peek){ .reader = r, .data = malloc(PEEK_LINES * PEEK_LINE) };
-	return p->data ? 0 : -ENOMEM;
-}
-
-void peek_free(struct peek *p)
-{
-	free(p->data);
-	p->data = NULL;
-}
-
-static int peek_line(struct peek *p, uint64_t line, const uint8_t **data)
-{
-	size_t slot = line / PEEK_LINE % PEEK_LINES;
-	uint8_t *to = p->data + slot * PEEK_LINE;
-
-	if (p->line[slot] != line) {
-		int err;
-
-		p->line[slot] = 0;
-		err = reader_read(p->reader, line, to, PEEK_LINE);
-		if (err)
-			return err;
-		p->line[slot] = line;
-	}
-	*data = to;
-	return 0;
-}
-
-int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len)
-{
-	if (addr < PEEK_LINE || addr + len < addr)
-		return -EFAULT;
-	if (++p->steps > PEEK_BUDGET)
-		return -EFAULT;
-	while (len) {
-		size_t at = addr % PEEK_LINE;
-		size_t n = len < PEEK_LINE - at ? len : PEEK_LINE - at;
-		const uint8_t *data;
-		int err = peek_line(p, addr - at, &data);
-
-		if (err)
-			return err;
-		memcpy(buf, data + at, n);
-		buf = (uint8_t *)buf + n;
-		addr += n;
-		len -= n;
-	}
-	return 0;
+	return vma_is_anon(v) && (v->flags & rw) == rw;
 }
 
 bool in_heap_memory(const struct glibc *g, uint64_t addr)
 {
-	const uint32_t rw = VMA_READ | VMA_WRITE;
 	const struct vma *v = vma_find(g->src->vmas, addr);
 
-	return v && vma_is_anon(v) && (v->flags & rw) == rw;
+	return v && may_hold_chunks(v);
 }
 
 bool plausible_chunk(const struct glibc *g, uint64_t addr)
@@ -119,55 +41,47 @@ bool plausible_chunk(const struct glibc *g, uint64_t addr)
 	return addr % CHUNK_ALIGN == 0 && in_heap_memory(g, addr);
 }
 
+static size_t count_possible(const struct vma_list *l)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (may_hold_chunks(&l->v[i]))
+			bytes += l->v[i].end - l->v[i].start;
+	return bytes / CHUNK_MIN;
+}
+
 /* The walk's result on its way to the sink. */
-struct emitter {
+struct join {
 	struct chunk_visitor visitor;
 	struct glibc *g;
-	struct heap *h;
-	struct extent_sink *sink;
+	struct emitter out;
 	size_t mark; /* first mark that is not below the walk */
-	struct extent pending; /* not yet emitted: neighbours may join; empty: none */
 	uint64_t run, run_end; /* free chunks that a trim would merge; empty: none */
 };
 
-static int flush(struct emitter *em)
+/* emit(), of a chunk, or of what free chunks would merge to. */
+static int emit_chunk(struct join *j, uint32_t arena, enum extent_kind kind,
+		      uint64_t start, uint64_t end)
 {
-	struct extent x = em->pending;
-
-	em->pending.start = em->pending.end = 0;
-	return x.start < x.end ? em->sink->extent(em->sink, &x) : 0;
-}
-
-static int emit(struct emitter *em, uint32_t arena, enum extent_kind kind, uint64_t start,
-		uint64_t end)
-{
-	struct extent *p = &em->pending;
-	struct heap_arena *a = &em->h->arenas[arena];
 	int err;
 
-	if (start >= end)
-		return 0;
-	a->mapped += end - start;
-	a->bytes[kind] += end - start;
-	if (p->start < p->end && p->end == start && p->kind == kind &&
-	    p->arena == arena) {
-		p->end = end;
-		return 0;
-	}
-	err = flush(em);
-	*p = (struct extent){ start, end, kind, arena };
+	if (j->g->src->by_size && kind != EXTENT_META)
+		j->out.size = emit_class(end - start);
+	err = emit(&j->out, arena, kind, start, end);
+	j->out.size = 0;
 	return err;
 }
 
 /* [start, end) of which [from, to) is returned by a trim and the rest is @kind. */
-static int emit_around(struct emitter *em, uint32_t arena, enum extent_kind kind,
+static int emit_around(struct join *j, uint32_t arena, enum extent_kind kind,
 		       uint64_t start, uint64_t end, uint64_t from, uint64_t to)
 {
-	int err = emit(em, arena, kind, start, from);
+	int err = emit(&j->out, arena, kind, start, from);
 
 	if (!err)
-		err = emit(em, arena, EXTENT_RETURNABLE, from, to);
-	return err ? err : emit(em, arena, kind, to, end);
+		err = emit(&j->out, arena, EXTENT_RETURNABLE, from, to);
+	return err ? err : emit(&j->out, arena, kind, to, end);
 }
 
 /*
@@ -175,17 +89,22 @@ static int emit_around(struct emitter *em, uint32_t arena, enum extent_kind kind
  * (malloc_consolidate()), then gives back the whole pages behind the head of
  * the one that results (mtrim()).
  */
-static int close_run(struct emitter *em, uint32_t arena)
+static int close_run(struct join *j, uint32_t arena)
 {
-	uint64_t start = em->run, end = em->run_end;
-	uint64_t page = em->g->page;
+	uint64_t start = j->run, end = j->run_end;
+	uint64_t page = j->g->page;
 	uint64_t from = (start + CHUNK_STRUCT + page - 1) / page * page;
 	uint64_t to = end - end % page;
+	int err;
 
-	em->run = em->run_end = 0;
+	j->run = j->run_end = 0;
 	if (from >= to)
-		from = to = end;
-	return emit_around(em, arena, EXTENT_FREE, start, end, from, to);
+		return emit_chunk(j, arena, EXTENT_FREE, start, end);
+	if (j->g->src->by_size)
+		j->out.size = emit_class(end - start);
+	err = emit_around(j, arena, EXTENT_FREE, start, end, from, to);
+	j->out.size = 0;
+	return err;
 }
 
 /* Whether the break is where the main arena left it (systrim()). */
@@ -197,40 +116,38 @@ static bool at_break(const struct glibc *g, uint64_t end)
 }
 
 /* The top chunk, with free chunks before it that a trim would merge into it. */
-static int emit_top(struct emitter *em, const struct segment *s, uint64_t start,
-		    uint64_t end)
+static int emit_top(struct join *j, const struct segment *s, uint64_t start, uint64_t end)
 {
-	const struct glibc *g = em->g;
+	const struct glibc *g = j->g;
 	uint64_t unit = g->par.thp_pagesize ? g->par.thp_pagesize : g->page;
 	uint64_t area, extra = 0;
 
-	if (em->run < em->run_end)
-		start = em->run;
-	em->run = em->run_end = 0;
+	if (j->run < j->run_end)
+		start = j->run;
+	j->run = j->run_end = 0;
 	area = end - start;
 	if (s->kind == SEGMENT_BRK && at_break(g, end) && area > CHUNK_MIN + 1) {
 		area -= CHUNK_MIN + 1;
 		extra = area - area % unit;
 	}
-	return emit_around(em, s->arena, EXTENT_TOP, start, end, end - extra, end);
+	return emit_around(j, s->arena, EXTENT_TOP, start, end, end - extra, end);
 }
 
 /* What the lists say of the chunk at @start; chunks come in address order. */
-static unsigned int mark_of(struct emitter *em, uint64_t start)
+static unsigned int mark_of(struct join *j, uint64_t start)
 {
-	const struct glibc *g = em->g;
+	const struct glibc *g = j->g;
 
-	while (em->mark < g->nmarks &&
-	       (g->marks[em->mark] & ~(uint64_t)MARK_KINDS) < start)
-		em->mark++;
-	if (em->mark < g->nmarks && (g->marks[em->mark] & ~(uint64_t)MARK_KINDS) == start)
-		return g->marks[em->mark] & MARK_KINDS;
+	while (j->mark < g->nmarks && (g->marks[j->mark] & ~(uint64_t)MARK_KINDS) < start)
+		j->mark++;
+	if (j->mark < g->nmarks && (g->marks[j->mark] & ~(uint64_t)MARK_KINDS) == start)
+		return g->marks[j->mark] & MARK_KINDS;
 	return 0;
 }
 
-static enum extent_kind kind_of_inuse(struct emitter *em, uint64_t start)
+static enum extent_kind kind_of_inuse(struct join *j, uint64_t start)
 {
-	switch (mark_of(em, start)) {
+	switch (mark_of(j, start)) {
 	case MARK_CACHED:
 		return EXTENT_CACHED;
 	case MARK_FAST:
@@ -242,78 +159,83 @@ static enum extent_kind kind_of_inuse(struct emitter *em, uint64_t start)
 	}
 }
 
-static int emit_broken(struct emitter *em, const struct segment *s, uint64_t start,
+static int emit_broken(struct join *j, const struct segment *s, uint64_t start,
 		       uint64_t end, enum break_cause cause)
 {
 	if (cause == BREAK_TORN) {
-		em->h->torn += end - start;
-		incomplete(em->g, "the heap changed while it was read");
+		j->g->heap->torn += end - start;
+		heap_incomplete(j->g->heap, "the heap changed while it was read");
 	} else if (cause == BREAK_FOREIGN) {
-		incomplete(em->g,
-			   "something else calls sbrk: its memory lies within the heap");
+		heap_incomplete(
+			j->g->heap,
+			"something else calls sbrk: its memory lies within the heap");
 	} else {
-		incomplete_absent(em->g);
+		heap_absent(j->g->heap);
 	}
-	return emit(em, s->arena, EXTENT_UNREAD, start, end);
+	return emit(&j->out, s->arena, EXTENT_UNREAD, start, end);
 }
 
 static int take_chunk(struct chunk_visitor *v, const struct segment *s,
 		      enum chunk_kind kind, uint64_t start, uint64_t end,
 		      enum break_cause cause)
 {
-	struct emitter *em = (struct emitter *)v;
+	struct join *j = (struct join *)v;
 	enum extent_kind x = EXTENT_META;
 	int err = 0;
 
 	if (kind == CHUNK_TOP)
-		return emit_top(em, s, start, end);
+		return emit_top(j, s, start, end);
 	if (kind == CHUNK_INUSE)
-		x = kind_of_inuse(em, start);
+		x = kind_of_inuse(j, start);
 	if (kind == CHUNK_FREE || x == EXTENT_FREE) {
-		if (em->run_end != start) {
-			if (em->run < em->run_end)
-				err = close_run(em, s->arena);
-			em->run = start;
+		if (j->run_end != start) {
+			if (j->run < j->run_end)
+				err = close_run(j, s->arena);
+			j->run = start;
 		}
-		em->run_end = end;
+		j->run_end = end;
 		return err;
 	}
-	if (em->run < em->run_end)
-		err = close_run(em, s->arena);
+	if (j->run < j->run_end)
+		err = close_run(j, s->arena);
 	if (err)
 		return err;
 	if (kind == CHUNK_BROKEN)
-		return emit_broken(em, s, start, end, cause);
-	return emit(em, s->arena, x, start, end);
+		return emit_broken(j, s, start, end, cause);
+	return emit_chunk(j, s->arena, x, start, end);
 }
 
-static int emit_segment(struct emitter *em, struct walk_window *w,
-			const struct segment *s)
+static int emit_segment(struct join *j, struct walk_window *w, const struct segment *s)
 {
-	int err;
+	int err = 0;
 
 	if (s->kind == SEGMENT_MMAPPED)
-		return emit(em, s->arena, EXTENT_LIVE, s->start, s->end);
-	err = glibc_walk_segment(em->g, w, s, &em->visitor);
-	if (!err && em->run < em->run_end)
-		err = close_run(em, s->arena);
+		return emit_chunk(j, s->arena, EXTENT_LIVE, s->start, s->end);
+	/* It is unmapped once all of it is free (heap_trim()). */
+	if (s->kind == SEGMENT_HEAP)
+		err = emit_unit(&j->out, s->arena, s->start, s->end);
+	if (!err)
+		err = glibc_walk_segment(j->g, w, s, &j->visitor);
+	if (!err && j->run < j->run_end)
+		err = close_run(j, s->arena);
 	return err;
 }
 
-static int emit_all(struct emitter *em)
+static int emit_all(struct join *j)
 {
 	struct walk_window *w = walk_window_new();
 	int err = w ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < em->g->nsegments; i++)
-		err = emit_segment(em, w, &em->g->segments[i]);
+	for (size_t i = 0; !err && i < j->g->nsegments; i++)
+		err = emit_segment(j, w, &j->g->segments[i]);
 	walk_window_free(w);
-	return err ? err : flush(em);
+	return err ? err : emit_end(&j->out);
 }
 
 static void add_setting(struct heap *h, const char *name, uint64_t value, bool is_bytes)
 {
-	h->settings[h->nsettings++] = (struct heap_setting){ name, value, is_bytes };
+	h->settings[h->nsettings++] =
+		(struct heap_setting){ name, (int64_t)value, is_bytes };
 }
 
 static int fill_settings(struct heap *h, const struct malloc_par *p)
@@ -471,8 +393,10 @@ static struct heap *heap_new(const struct heap_source *src)
 		free(g);
 		return NULL;
 	}
+	g->heap = h;
 	g->src = src;
 	g->page = src->target->reader.page_size;
+	g->chunks_max = count_possible(src->vmas);
 	h->ops = &heap_glibc;
 	h->priv = g;
 	return h;
@@ -512,13 +436,11 @@ static void conclude(struct heap *h, struct glibc *g)
 {
 	/* No list names the mappings that replaced brk: the sum tells. */
 	if (g->arenas[0].noncontiguous && h->arenas[0].mapped != g->arenas[0].system_mem)
-		incomplete(
-			g,
+		heap_incomplete(
+			h,
 			"of the main heap, %llu bytes by its own count, %llu were found",
 			(unsigned long long)g->arenas[0].system_mem,
 			(unsigned long long)h->arenas[0].mapped);
-	h->status = g->incomplete ? HEAP_PARTIAL : HEAP_EXACT;
-	snprintf(h->reason, sizeof(h->reason), "%s", g->reason);
 	for (size_t i = 0; i < g->narenas; i++)
 		h->own_free += h->arenas[i].bytes[EXTENT_FREE] +
 			       h->arenas[i].bytes[EXTENT_TOP] +
@@ -529,24 +451,28 @@ static int glibc_walk(struct heap *h, const struct heap_source *src,
 		      struct extent_sink *sink, struct error *e)
 {
 	struct glibc *g = h->priv;
-	struct emitter em = { .visitor.chunk = take_chunk, .g = g, .h = h, .sink = sink };
+	struct join j = { .visitor.chunk = take_chunk,
+			  .g = g,
+			  .out = { .heap = h, .sink = sink } };
 	int err;
 
 	g->src = src;
 	if (!g->par.found)
-		incomplete(g, "malloc's parameters (mp_) were not found");
+		heap_incomplete(h, "malloc's parameters (mp_) were not found");
 	err = glibc_find_segments(g);
 	if (!err)
 		err = glibc_find_marks(g);
 	if (!err)
-		err = emit_all(&em);
+		err = emit_all(&j);
 	conclude(h, g);
-	/* The sink's own answer is -1, with the reason in place. */
-	return err && err != -1 ? detect_error(src, err, e) : err;
+	if (j.out.answer)
+		return j.out.answer;
+	return err ? detect_error(src, err, e) : 0;
 }
 
 const struct heap_ops heap_glibc = {
 	.name = "glibc",
+	.versions = "2.31 and newer",
 	.purge = "malloc_trim(0)",
 	.detect = glibc_detect,
 	.walk = glibc_walk,

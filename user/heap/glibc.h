@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "heap/array.h"
 #include "heap/heap.h"
+#include "heap/peek.h"
 
 /* 64-bit little-endian glibc: malloc/malloc-internal.h, MALLOC_ALIGNMENT. */
 #define CHUNK_ALIGN  16u
@@ -94,21 +96,8 @@ struct segment {
 #define MARK_TCACHE 3u /* is a tcache_perthread_struct */
 #define MARK_KINDS  3u
 
-/*
- * The last places that were looked at, so that lists cost few system calls: lines of
- * what every page size is a multiple of.
- */
-#define PEEK_LINES 64
-#define PEEK_LINE  4096u
-
-struct peek {
-	struct reader *reader;
-	uint64_t line[PEEK_LINES]; /* 0: slot is empty */
-	uint8_t *data; /* PEEK_LINES lines */
-	unsigned int steps; /* reads so far; bounded */
-};
-
 struct glibc {
+	struct heap *heap; /* that this is the private part of */
 	const struct heap_source *src;
 	uint64_t page; /* bytes in a page */
 	const struct arena_layout *layout;
@@ -117,29 +106,14 @@ struct glibc {
 	size_t narenas, arenas_cap;
 	struct segment *segments; /* by address */
 	size_t nsegments, segments_cap;
+	uint64_t held; /* bytes in segments */
 	uint64_t *marks; /* by address */
 	size_t nmarks, marks_cap;
+	size_t chunks_max; /* as many as what is mapped could hold */
 	struct peek peek;
 	uint32_t found_mmaps;
 	uint64_t found_mmapped;
-	bool incomplete; /* something is missing: reason tells */
-	char reason[256];
 };
-
-/* Grows *@array, of elements of @size, to hold @n + 1. False: out of memory. */
-bool grow(void *array, size_t *cap, size_t n, size_t size);
-
-/* Notes the first reason why the picture is not whole. */
-void incomplete(struct glibc *g, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* The same, for records that could not be read without faulting them in. */
-void incomplete_absent(struct glibc *g);
-
-int peek_init(struct peek *p, struct reader *r);
-void peek_free(struct peek *p);
-/* Copies resident memory; 0, or -errno as reader_read(). */
-int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len);
 
 /* Private, anonymous, writable: where chunks can be. */
 bool in_heap_memory(const struct glibc *g, uint64_t addr);

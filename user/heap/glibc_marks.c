@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/emit.h"
+
 /* 64 MiB of marks; a heap with more free small chunks is told as partial. */
 #define MARKS_MAX (8u << 20)
 #define SLOTS_MAX UINT16_MAX
@@ -38,7 +40,8 @@ struct entry {
 static int add_mark(struct glibc *g, uint64_t chunk, unsigned int kind)
 {
 	if (g->nmarks >= MARKS_MAX - 1)
-		incomplete(g, "more than %u chunks in caches and fastbins", MARKS_MAX);
+		heap_incomplete(g->heap, "more than %u chunks in caches and fastbins",
+				MARKS_MAX);
 	if (g->nmarks == MARKS_MAX)
 		return 0;
 	if (!grow(&g->marks, &g->marks_cap, g->nmarks, sizeof(*g->marks)))
@@ -53,11 +56,26 @@ static uint64_t reveal(uint64_t pos, uint64_t next, bool mangled)
 	return mangled ? next ^ (pos >> 12) : next;
 }
 
+static bool on_swap(struct glibc *g, uint64_t addr, size_t len)
+{
+	uint64_t start = addr - addr % g->page;
+	size_t n = (addr + len - start + g->page - 1) / g->page;
+	uint8_t present[2];
+
+	return n > sizeof(present) ||
+	       reader_presence(&g->src->target->reader, start, n, present) ||
+	       memchr(present, PAGE_SWAPPED, n);
+}
+
 static int read_entry(struct glibc *g, uint64_t mem, struct entry *e)
 {
+	int err;
+
 	if (!plausible_chunk(g, mem))
 		return -EFAULT;
-	return peek_read(&g->peek, mem - 8, e, sizeof(*e));
+	err = peek_read(&g->peek, mem - 8, e, sizeof(*e));
+	/* What is in a list was written to: what was never touched is in none. */
+	return err == -ENODATA && !on_swap(g, mem - 8, sizeof(*e)) ? -EFAULT : err;
 }
 
 /* A chunk of @bin has one size; large bins (from 64 on) have ranges of sizes. */
@@ -163,11 +181,14 @@ static int try_tcache(struct glibc *g, uint64_t chunk, const struct tcache_layou
 	bool mangled = false;
 	int err = peek_read(&g->peek, chunk + 16, t, 10 * l->bins);
 
+	/* A cache is zeroed when it is made: a block that was never touched is none. */
+	if (err == -ENODATA && !on_swap(g, chunk + 16, 10 * l->bins))
+		return 0;
 	if (!err && holds(g, t, l, &mangled, &err))
 		return take(g, chunk, t, l, mangled);
 	/* It may be a cache, of which some is on swap. */
 	if (err == -ENODATA)
-		incomplete_absent(g);
+		heap_absent(g->heap);
 	return err == -ESRCH ? err : 0;
 }
 
@@ -257,20 +278,22 @@ static unsigned int nearest(const uint64_t at[NFASTBINS], uint64_t last)
 static void damaged(struct glibc *g, int err)
 {
 	if (err == -ENODATA)
-		incomplete_absent(g);
+		heap_absent(g->heap);
 	else
-		incomplete(g, "a fastbin could not be followed to its end");
+		heap_incomplete(g->heap, "a fastbin could not be followed to its end");
 }
 
 /*
  * All fastbins of an arena side by side, so that a page that holds chunks of
- * several is read once. Of a broken list, the part that holds is free memory.
+ * several is read once. Of a broken list, the part that holds is free memory; one
+ * with more chunks than there can be is a ring.
  */
 static int find_arena_fastbins(struct glibc *g, const struct arena *a)
 {
 	bool mangled = true, known = false;
 	uint64_t at[NFASTBINS], last = 0;
 	unsigned int bin;
+	size_t n = 0;
 
 	memcpy(at, a->fastbins, sizeof(at));
 	while ((bin = nearest(at, last)) < NFASTBINS) {
@@ -290,7 +313,10 @@ static int find_arena_fastbins(struct glibc *g, const struct arena *a)
 		} else if (add_mark(g, chunk, MARK_FAST)) {
 			return -ENOMEM;
 		}
-		/* As many chunks as there may be marks: a list that is a ring. */
+		if (++n > g->chunks_max) {
+			damaged(g, -EPROTO);
+			return 0;
+		}
 		if (g->nmarks == MARKS_MAX)
 			return 0;
 	}
@@ -329,12 +355,13 @@ int glibc_find_marks(struct glibc *g)
 /* One bin, by fd. The list is circular and ends at its head. */
 static int collect_bin(struct glibc *g, struct arena *a, size_t *cap, uint64_t head)
 {
+	size_t max = g->chunks_max < MARKS_MAX ? g->chunks_max : MARKS_MAX;
 	uint64_t links[4], chunk;
 	int err = peek_read(&g->peek, head, links, sizeof(links));
 
 	if (err)
 		return err == -ESRCH ? err : 0;
-	for (chunk = links[2]; chunk != head && a->nknown < MARKS_MAX; chunk = links[2]) {
+	for (chunk = links[2]; chunk != head && a->nknown < max; chunk = links[2]) {
 		if (!plausible_chunk(g, chunk))
 			return 0;
 		err = peek_read(&g->peek, chunk, links, sizeof(links));

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/data.h"
 #include "target/vma.h"
 
 /* malloc/malloc.c: struct malloc_state. */
@@ -36,22 +37,6 @@ static const struct par_layout par_layouts[] = {
 #define TRIES_MAX	 4096u /* closer looks, lest forged data cost hours */
 #define TCACHE_BYTES_MAX (8u << 20) /* 2.42: MAX_TCACHE_LARGE_SIZE is below this */
 #define PAR_SEARCH	 (64u << 10) /* mp_ is this near main_arena */
-
-static uint64_t get64(const uint8_t *buf, size_t at)
-{
-	uint64_t n;
-
-	memcpy(&n, buf + at, sizeof(n));
-	return n;
-}
-
-static uint32_t get32(const uint8_t *buf, size_t at)
-{
-	uint32_t n;
-
-	memcpy(&n, buf + at, sizeof(n));
-	return n;
-}
 
 /* bin_at(i)->fd lies at bins[2i-2]; the head is 16 bytes before it. */
 static bool bin_empty(const uint8_t *state, uint64_t addr, uint32_t bins, int i)
@@ -207,55 +192,32 @@ static int try_around(struct glibc *g, uint64_t linked)
 	return 0;
 }
 
-/* Looks through resident memory of [start, end), in windows that overlap. */
-static int scan_range(struct glibc *g, uint64_t start, uint64_t end, uint8_t *buf,
-		      unsigned int *tries)
+struct root_scan {
+	struct data_scan scan;
+	struct glibc *g;
+	unsigned int tries;
+};
+
+/* A window of data: looks for empty bins, and around each. */
+static int scan_window(struct data_scan *s, uint64_t at, const uint8_t *buf, size_t len)
 {
-	uint8_t present[READER_WINDOW_PAGES];
-	const size_t overlap = g->page;
+	struct root_scan *r = (struct root_scan *)s;
 
-	for (uint64_t at = start; at < end;) {
-		size_t len = end - at < READER_WINDOW ? end - at : READER_WINDOW;
-		ssize_t got =
-			reader_window(&g->src->target->reader, at, len, buf, present);
+	for (size_t i = 0; i + 16 <= len; i += 8) {
+		int ok;
 
-		if (got < 0)
-			return (int)got;
-		for (size_t i = 0; got && i + 16 <= len; i += 8) {
-			int ok;
-
-			if (!self_linked(buf, at, i))
-				continue;
-			if (count_linked(buf, at, len, i) < SELF_LINKED_MIN &&
-			    len - i > NBINS * 16)
-				continue;
-			if (++*tries > TRIES_MAX)
-				return 0;
-			ok = try_around(g, at + i);
-			if (ok)
-				return ok;
-		}
-		if (end - at <= len)
-			break;
-		at += len - overlap;
+		if (!self_linked(buf, at, i))
+			continue;
+		if (count_linked(buf, at, len, i) < SELF_LINKED_MIN &&
+		    len - i > NBINS * 16)
+			continue;
+		if (++r->tries > TRIES_MAX)
+			return 0;
+		ok = try_around(r->g, at + i);
+		if (ok)
+			return ok;
 	}
 	return 0;
-}
-
-/*
- * Writable data of a mapped file and the anonymous rest of its .bss, which may
- * be VMAs of their own.
- */
-static bool is_data(const struct vma_list *l, size_t i)
-{
-	const struct vma *v = &l->v[i];
-
-	if ((v->flags & (VMA_SHARED | VMA_SHMEM | VMA_HUGETLB | VMA_PFNMAP)) ||
-	    !(v->flags & VMA_WRITE) || !(v->st.rss))
-		return false;
-	if (v->inode)
-		return true;
-	return i > 0 && l->v[i - 1].end == v->start && l->v[i - 1].inode && !v->name[0];
 }
 
 static uint64_t data_end(const struct glibc *g, uint64_t addr)
@@ -264,7 +226,7 @@ static uint64_t data_end(const struct glibc *g, uint64_t addr)
 
 	for (size_t i = 0; i < l->n; i++)
 		if (addr >= l->v[i].start && addr < l->v[i].end)
-			return i + 1 < l->n && is_data(l, i + 1) &&
+			return i + 1 < l->n && heap_is_data(l, i + 1) &&
 					       l->v[i + 1].start == l->v[i].end
 				       ? l->v[i + 1].end
 				       : l->v[i].end;
@@ -355,44 +317,39 @@ static void best_par(struct glibc *g, const uint8_t *buf, size_t len)
 	}
 }
 
-static int find_par(struct glibc *g, uint8_t *buf)
+static int find_par(struct glibc *g)
 {
 	uint64_t main = g->arenas[0].addr;
 	uint64_t start = main - main % g->page, end = data_end(g, main);
 	const struct vma *v = vma_find(g->src->vmas, main);
+	uint8_t *buf = malloc(READER_WINDOW);
 	uint8_t present[READER_WINDOW_PAGES];
 	ssize_t got;
 
+	if (!buf)
+		return -ENOMEM;
 	start = v && start - v->start > PAR_SEARCH ? start - PAR_SEARCH
 		: v				   ? v->start
 						   : start;
 	if (end - main > PAR_SEARCH + g->page)
 		end = main - main % g->page + PAR_SEARCH + g->page;
 	got = reader_window(&g->src->target->reader, start, end - start, buf, present);
-	if (got < 0)
-		return (int)got;
-	best_par(g, buf, end - start);
-	return 0;
+	if (got >= 0)
+		best_par(g, buf, end - start);
+	free(buf);
+	return got < 0 ? (int)got : 0;
 }
 
 int glibc_find_roots(struct glibc *g)
 {
-	const struct vma_list *l = g->src->vmas;
-	uint8_t *buf = malloc(READER_WINDOW);
-	unsigned int tries = 0;
-	int found = 0;
+	struct root_scan scan = { .scan.window = scan_window, .g = g };
+	int found = data_scan(g->src, &scan.scan);
 
-	if (!buf)
-		return -ENOMEM;
-	for (size_t i = 0; !found && i < l->n; i++)
-		if (is_data(l, i))
-			found = scan_range(g, l->v[i].start, l->v[i].end, buf, &tries);
 	if (found > 0) {
-		int err = find_par(g, buf);
+		int err = find_par(g);
 
 		if (err)
 			found = err;
 	}
-	free(buf);
 	return found;
 }

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/emit.h"
+
 #define HEAP_MAX_DEFAULT (64ull << 20) /* HEAP_MAX_SIZE, malloc/arena.c */
-#define HEAPS_PER_ARENA	 (1u << 20) /* 64 TiB */
 #define LEAD_STEP	 16u
 #define GATHER		 512u
 
@@ -26,6 +27,7 @@ static int add_segment(struct glibc *g, enum segment_kind kind, uint64_t start,
 	if (!grow(&g->segments, &g->segments_cap, g->nsegments, sizeof(*g->segments)))
 		return -ENOMEM;
 	g->segments[g->nsegments++] = (struct segment){ start, end, first, arena, kind };
+	g->held += end - start;
 	return 0;
 }
 
@@ -71,25 +73,32 @@ static int brk_segment(struct glibc *g)
 		start = v->start;
 	end = mapped_end(g, start, top_end(g, a));
 	if (end <= a->top) {
-		incomplete(g, "the top of the main heap is outside its mapping");
+		heap_incomplete(g->heap,
+				"the top of the main heap is outside its mapping");
 		end = mapped_end(g, start, v->end);
 	}
 	if (end - start != a->system_mem)
-		incomplete(
-			g,
+		heap_incomplete(
+			g->heap,
 			"the main heap is not in one piece (something else calls sbrk)");
 	return add_segment(g, SEGMENT_BRK, start, end, align_up(start, CHUNK_ALIGN), 0);
+}
+
+/* Whether a segment has @addr: addresses ascend, so that mostly the last one does. */
+static bool is_held(const struct glibc *g, uint64_t addr)
+{
+	for (size_t i = g->nsegments; i-- > 0;)
+		if (addr >= g->segments[i].start && addr < g->segments[i].end)
+			return true;
+	return false;
 }
 
 static int add_morecore(struct glibc *g, uint64_t addr)
 {
 	const struct vma *v = vma_find(g->src->vmas, addr);
 
-	if (!v)
+	if (!v || is_held(g, addr))
 		return 0;
-	for (size_t i = 0; i < g->nsegments; i++)
-		if (addr >= g->segments[i].start && addr < g->segments[i].end)
-			return 0;
 	return add_segment(g, SEGMENT_MORECORE, v->start, v->end, v->start, 0);
 }
 
@@ -109,11 +118,9 @@ static int morecore_segments(struct glibc *g)
 			err = add_segment(g, SEGMENT_BRK, g->par.sbrk_base, v->end,
 					  align_up(g->par.sbrk_base, CHUNK_ALIGN), 0);
 	}
-	if (!err)
-		err = add_morecore(g, a->top);
 	for (size_t i = 0; !err && i < a->nknown; i++)
 		err = add_morecore(g, a->known[i]);
-	return err;
+	return err ? err : add_morecore(g, a->top);
 }
 
 static int read_heap_info(struct glibc *g, uint64_t heap, uint64_t arena,
@@ -166,10 +173,11 @@ static int arena_segments(struct glibc *g, uint32_t index)
 	uint64_t heap, sum = 0;
 	int ok = heap_of(g, a->top, a->addr, &heap, &h);
 
-	for (unsigned int n = 0; ok > 0; n++) {
+	while (ok > 0) {
 		uint64_t end = mapped_end(g, heap, heap + h.size);
 
-		if (end <= heap || n == HEAPS_PER_ARENA)
+		/* More than there is, if heaps lead back to one that was before. */
+		if (end <= heap || g->held + (end - heap) > g->chunks_max * CHUNK_MIN)
 			break;
 		sum += end - heap;
 		ok = add_segment(g, SEGMENT_HEAP, heap, end,
@@ -183,12 +191,14 @@ static int arena_segments(struct glibc *g, uint32_t index)
 	}
 	if (ok < 0)
 		return ok;
-	incomplete(g, "the heaps of arena %u could not be followed", index);
+	heap_incomplete(g->heap, "the heaps of arena %u could not be followed", index);
 done:
 	if (sum != a->system_mem)
-		incomplete(g, "arena %u has %llu bytes by its own count, %llu were found",
-			   index, (unsigned long long)a->system_mem,
-			   (unsigned long long)sum);
+		heap_incomplete(
+			g->heap,
+			"arena %u has %llu bytes by its own count, %llu were found",
+			index, (unsigned long long)a->system_mem,
+			(unsigned long long)sum);
 	return 0;
 }
 
@@ -487,8 +497,9 @@ static int mmapped_segments(struct glibc *g)
 	if (g->found_mmaps < g->par.n_mmaps && g->found_mmapped < g->par.mmapped_mem)
 		err = find_merged(g);
 	if (g->found_mmaps != g->par.n_mmaps || g->found_mmapped != g->par.mmapped_mem)
-		incomplete(g, "%u of %u blocks with mappings of their own were found",
-			   g->found_mmaps, g->par.n_mmaps);
+		heap_incomplete(g->heap,
+				"%u of %u blocks with mappings of their own were found",
+				g->found_mmaps, g->par.n_mmaps);
 	return err;
 }
 
@@ -501,8 +512,9 @@ static void drop_overlaps(struct glibc *g)
 		struct segment *s = &g->segments[i];
 
 		if (kept && s->start < g->segments[kept - 1].end) {
-			incomplete(g,
-				   "heaps overlap: the allocator's records are damaged");
+			heap_incomplete(
+				g->heap,
+				"heaps overlap: the allocator's records are damaged");
 			continue;
 		}
 		if (s->first > s->end)

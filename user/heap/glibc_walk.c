@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRIES 3
+#define RETRIES	 3
+#define PATIENCE 16384u /* further looks in all: where all is broken, none helps */
 #define WINDOW_SMALL                                                                     \
 	(16u                                                                             \
 	 << 10) /* or a page: after a jump, a chunk's head may be all that is wanted */
@@ -19,6 +20,7 @@
 struct walk_window {
 	uint64_t start, end; /* empty: nothing read */
 	size_t next_len;
+	unsigned int patience; /* further looks that are left */
 	uint8_t present[READER_WINDOW_PAGES];
 	uint8_t data[READER_WINDOW];
 };
@@ -37,7 +39,11 @@ struct walk {
 
 struct walk_window *walk_window_new(void)
 {
-	return calloc(1, sizeof(struct walk_window));
+	struct walk_window *w = calloc(1, sizeof(*w));
+
+	if (w)
+		w->patience = PATIENCE;
+	return w;
 }
 
 void walk_window_free(struct walk_window *w)
@@ -173,7 +179,8 @@ static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
 {
 	int err = step(k, p, end, kind);
 
-	for (int i = 0; err == -EPROTO && i < RETRIES; i++) {
+	for (int i = 0; err == -EPROTO && i < RETRIES && k->w->patience; i++) {
+		k->w->patience--;
 		k->w->start = k->w->end = 0;
 		err = step(k, p, end, kind);
 	}
@@ -201,9 +208,11 @@ static uint64_t catch_up(struct walk *k, uint64_t from, uint64_t p)
  */
 static uint64_t retrace(struct walk *k, uint64_t p)
 {
-	for (size_t back = 1; back <= TRAIL && back <= k->ntrail; back *= 2) {
+	for (size_t back = 1; back <= TRAIL && back <= k->ntrail && k->w->patience;
+	     back *= 2) {
 		uint64_t next;
 
+		k->w->patience--;
 		k->w->start = k->w->end = 0;
 		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p);
 		if (next)

@@ -33,18 +33,30 @@ enum extent_kind {
 
 /*
  * [start, end) is of one kind in one arena. Extents are disjoint and come in
- * address order over the whole walk; neighbours of the same kind and arena are
+ * address order over the whole walk; neighbours of the same kind, arena and size are
  * already merged. EXTENT_RETURNABLE is page aligned.
  */
 struct extent {
 	uint64_t start, end;
 	enum extent_kind kind;
 	uint32_t arena; /* index in struct heap's arenas */
+	uint64_t size; /* class of the blocks in it, bytes; 0: no blocks, or not known */
+};
+
+/*
+ * [start, end), page aligned, is a slab, an arena or alike, of which the allocator
+ * gives nothing back as long as there is one live block in it.
+ */
+struct unit {
+	uint64_t start, end;
+	uint32_t arena;
 };
 
 /* Receives extents. A nonzero return stops the walk, which then returns it. */
 struct extent_sink {
 	int (*extent)(struct extent_sink *s, const struct extent *x);
+	/* The extents that come next are those of @u. May be NULL. */
+	int (*unit)(struct extent_sink *s, const struct unit *u);
 };
 
 /* Where an arena's memory comes from; fills the advice. */
@@ -52,6 +64,8 @@ enum arena_kind {
 	ARENA_MAIN, /* glibc: the brk heap and what extends it */
 	ARENA_THREAD, /* glibc: a non-main arena */
 	ARENA_MMAPPED, /* blocks with a mapping of their own */
+	ARENA_POOLS, /* pymalloc: all arenas of an interpreter */
+	ARENA_PLAIN, /* any of an allocator that has one kind only */
 };
 
 struct heap_arena {
@@ -72,17 +86,42 @@ struct heap_arena {
 	uint64_t swapped; /* fallow or not */
 };
 
+/* A unit whose few live bytes keep much that is free. */
+struct remnant {
+	struct unit unit;
+	uint64_t block; /* address of the first live byte */
+	uint64_t live;
+	uint64_t free; /* bytes that are free, on resident pages */
+	uint8_t data[32]; /* what the block begins with, if that was asked for */
+	size_t ndata;
+};
+
+#define REMNANTS_MAX 10
+
+/* Blocks of a size class, in bytes. */
+struct heap_class {
+	uint64_t size; /* of a block, at most: what the allocator rounds to */
+	uint64_t live, free;
+	uint64_t stranded; /* of what is free, that on pages with a live byte */
+};
+
+#define CLASSES_MAX 512 /* of a heap: allocators have half as many */
+
 /* A setting in force in the target, read from the allocator's own variables. */
 struct heap_setting {
 	const char *name; /* "trim_threshold" */
-	uint64_t value;
+	int64_t value; /* -1: never, or without limit, as in the allocator's own manual */
 	bool is_bytes;
 };
 
 enum heap_status {
 	HEAP_EXACT, /* every byte decoded, cross-checks held */
 	HEAP_PARTIAL, /* some of it is EXTENT_UNREAD or torn: see reason */
-	HEAP_UNSUPPORTED, /* recognised, not decoded: see reason */
+	/*
+	 * Recognised, not decoded: see reason. If detect() gave it an arena, some memory
+	 * is surely its, and the walk tells that as EXTENT_UNREAD; else there is no walk.
+	 */
+	HEAP_UNSUPPORTED,
 };
 
 struct heap_ops;
@@ -105,6 +144,12 @@ struct heap {
 	 * as used (mallinfo2().fordblks).
 	 */
 	uint64_t own_free;
+	/* By the model's sweep: those that keep most, the worst first; and all of them. */
+	struct remnant remnants[REMNANTS_MAX];
+	size_t nremnants;
+	uint64_t pinning, pinning_live, pinning_free; /* how many; bytes, as above */
+	struct heap_class *classes; /* by size, if that was asked for; NULL else */
+	size_t nclasses;
 	void *priv; /* the decoder's */
 };
 
@@ -112,11 +157,14 @@ struct heap {
 struct heap_source {
 	struct target *target; /* reader included */
 	const struct vma_list *vmas;
+	bool by_size; /* sizes are wanted, though that makes more extents */
 };
 
 struct heap_ops {
 	const char *name; /* "glibc" */
-	const char *purge; /* the call that gives fallow pages back: "malloc_trim(0)" */
+	const char *versions; /* that are decoded, for people: "2.31 and newer" */
+	/* The call that gives fallow pages back: "malloc_trim(0)"; NULL: no call does. */
+	const char *purge;
 	/*
 	 * Looks for the allocator. Returns 0 with *@out NULL if it is not there,
 	 * 0 with a heap if it is (maybe HEAP_UNSUPPORTED), -1 with @e set if the
@@ -134,5 +182,13 @@ struct heap_ops {
 };
 
 extern const struct heap_ops heap_glibc;
+extern const struct heap_ops heap_pymalloc;
+extern const struct heap_ops heap_jemalloc;
+extern const struct heap_ops heap_mimalloc;
+extern const struct heap_ops heap_gperftools;
+
+/* All of them. Those that can live in another's blocks come first: see model/sweep.h. */
+extern const struct heap_ops *const heap_decoders[];
+extern const size_t heap_ndecoders;
 
 #endif

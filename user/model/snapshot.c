@@ -13,12 +13,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "heap/known.h"
 #include "model/size.h"
 #include "model/sweep.h"
-
-static const struct heap_ops *const decoders[] = { &heap_glibc };
-
-#define DECODERS (sizeof(decoders) / sizeof(decoders[0]))
 
 static uint64_t monotonic_ns(void)
 {
@@ -117,21 +114,27 @@ static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
 static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 {
 	struct heap_source src = { .target = t, .vmas = &s->vmas };
+	size_t decoded;
 
-	s->heaps = calloc(DECODERS, sizeof(*s->heaps));
+	s->heaps = calloc(heap_ndecoders + known_count, sizeof(*s->heaps));
 	if (!s->heaps)
 		return error_sys(e, ENOMEM, "heaps");
-	for (size_t i = 0; i < DECODERS; i++) {
+	for (size_t i = 0; i < heap_ndecoders; i++) {
 		struct heap *h;
 
-		if (decoders[i]->detect(&src, &h, e))
+		if (heap_decoders[i]->detect(&src, &h, e))
 			return -1;
 		if (h)
 			s->heaps[s->nheaps++] = h;
 	}
-	if (!s->nheaps)
-		snapshot_warn(s, "no known allocator was found: anonymous memory is "
-				 "unclaimed, which does not mean that it is in use");
+	decoded = s->nheaps;
+	if (known_detect(&src, s->heaps, &s->nheaps, e))
+		return -1;
+	if (!decoded)
+		snapshot_warn(s,
+			      "no %s allocator was found: anonymous memory is "
+			      "unclaimed, which does not mean that it is in use",
+			      s->nheaps ? "decoded" : "known");
 	return 0;
 }
 
@@ -210,7 +213,7 @@ static void add_up(struct snapshot *s, uint32_t known)
 }
 
 static int take(struct snapshot *s, struct target *t, struct pages *p,
-		struct progress *progress, struct error *e)
+		const struct look *how, struct error *e)
 {
 	struct stack_pointers sp = { 0 };
 	int err;
@@ -225,21 +228,21 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 			      "%zu of %u threads were running: their stacks are not "
 			      "split, or are in anon.other",
 			      sp.unknown, s->process.threads);
-	err = find_heaps(s, t, e) || sweep(s, t, p, &sp, progress, e);
+	err = find_heaps(s, t, e) || sweep(s, t, p, &sp, how, e);
 	stack_pointers_free(&sp);
 	return err ? -1 : 0;
 }
 
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_t idle_ns,
-		  struct progress *progress, struct error *e)
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+		  const struct look *how, struct error *e)
 {
 	*s = (struct snapshot){ .source = p->ops->name,
 				.reader = reader_name(&t->reader),
-				.idle_ns = idle_ns };
+				.idle_ns = how->idle_ns };
 	clock_gettime(CLOCK_REALTIME, &s->time);
 	s->monotonic_ns = monotonic_ns();
 	name_host(s);
-	if (take(s, t, p, progress, e)) {
+	if (take(s, t, p, how, e)) {
 		snapshot_free(s);
 		return -1;
 	}
@@ -257,8 +260,10 @@ void snapshot_shed(struct snapshot *s)
 
 void snapshot_free(struct snapshot *s)
 {
-	for (size_t i = 0; i < s->nheaps; i++)
+	for (size_t i = 0; i < s->nheaps; i++) {
+		free(s->heaps[i]->classes);
 		s->heaps[i]->ops->free(s->heaps[i]);
+	}
 	free(s->heaps);
 	snapshot_shed(s);
 	free(s->process.comm);

@@ -76,14 +76,20 @@ struct progress {
 		     uint64_t total); /* bytes of heap */
 };
 
+/* What a look is to learn. */
+struct look {
+	uint64_t
+		idle_ns; /* when pages are accessed, looking each so often; 0: not that */
+	bool by_size; /* the heaps' size classes: slower where blocks are small */
+	struct progress *progress; /* may be NULL */
+};
+
 /*
- * Looks at @t through @p, which learns when pages are accessed, looking each
- * @idle_ns, or does not: 0. @progress may be NULL. On failure @e says why and @s
- * needs no freeing. Budget: one pass over the resident part of the heaps, and over
- * the page table.
+ * Looks at @t through @p. On failure @e says why and @s needs no freeing. Budget: one
+ * pass over the resident part of the heaps, and over the page table.
  */
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p, uint64_t idle_ns,
-		  struct progress *progress, struct error *e);
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+		  const struct look *how, struct error *e);
 void snapshot_free(struct snapshot *s);
 
 /* Frees the mappings of a look that is kept for comparison only: they may be many. */

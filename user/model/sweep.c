@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/classes.h"
+#include "model/remnants.h"
 #include "pages/stream.h"
 
 /* A contiguous piece of address space that a heap claims, page aligned. */
 struct claim {
 	uint64_t start, end;
-	const char *owner;
 };
 
 /* The page, or the run of whole pages, that is being gathered. */
@@ -34,11 +35,16 @@ struct sweep {
 	struct page_stream stream;
 	struct heap *heap; /* whose extents are coming in */
 	struct gather g;
+	struct classes sizes;
+	struct classes *classes; /* NULL: not asked for */
+	struct remnant unit; /* what is known so far of the unit that is coming in */
 	size_t vma; /* index of the VMA that is being filed */
 	uint64_t file_huge; /* bytes of page cache in it that are mapped huge */
 	bool huge_unsplit; /* by clean and dirty, in some VMA */
 	struct claim *claims;
 	size_t nclaims, claims_cap;
+	size_t ntaken; /* by heaps that were swept before, sorted */
+	size_t taken; /* the first of these that ends above what is being filed */
 	size_t claim; /* the first one that ends above what is being filed */
 	struct progress *progress; /* may be NULL */
 	uint64_t done, total; /* bytes of heap filed; of all VMAs resident */
@@ -47,9 +53,10 @@ struct sweep {
 
 static int claim(struct sweep *sw, uint64_t start, uint64_t end)
 {
-	struct claim *last = sw->nclaims ? &sw->claims[sw->nclaims - 1] : NULL;
+	struct claim *last =
+		sw->nclaims > sw->ntaken ? &sw->claims[sw->nclaims - 1] : NULL;
 
-	if (last && last->end == start && last->owner == sw->heap->ops->name) {
+	if (last && last->end == start) {
 		last->end = end;
 		return 0;
 	}
@@ -62,7 +69,7 @@ static int claim(struct sweep *sw, uint64_t start, uint64_t end)
 		sw->claims = grown;
 		sw->claims_cap = cap;
 	}
-	sw->claims[sw->nclaims++] = (struct claim){ start, end, sw->heap->ops->name };
+	sw->claims[sw->nclaims++] = (struct claim){ start, end };
 	return 0;
 }
 
@@ -137,10 +144,14 @@ static void file_heap(struct sweep *sw, const struct page_run *run)
 	a->swapped += swapped;
 	if (resident)
 		file_states(sw, c, run);
+	if (c == LEDGER_HEAP_USED || c == LEDGER_HEAP_HELD)
+		sw->unit.free += stranded * pages;
 	switch (c) {
 	case LEDGER_HEAP_USED:
 		a->used += resident;
 		a->stranded += stranded * pages;
+		if (sw->classes)
+			classes_strand(sw->classes, pages);
 		sw->s->stranded_bytes += stranded * pages;
 		sw->s->live_bytes += bytes[EXTENT_LIVE] * pages;
 		break;
@@ -172,15 +183,9 @@ static uint64_t min(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Files the gathered pages by their residency. */
-static int flush(struct sweep *sw)
+/* Files [addr, end), which is like the gathered pages, by residency. */
+static int file_range(struct sweep *sw, uint64_t addr, uint64_t end)
 {
-	uint64_t addr = sw->g.start, end = sw->g.end;
-
-	if (addr == end)
-		return 0;
-	if (claim(sw, addr, end))
-		return -1;
 	while (addr < end) {
 		const struct vma *v;
 		struct page_run piece;
@@ -202,7 +207,47 @@ static int flush(struct sweep *sw)
 		file_heap(sw, &piece);
 		addr = piece.end;
 	}
+	return 0;
+}
+
+/*
+ * How far what begins at @addr was taken by a heap that was swept before; @addr if it
+ * was not, and then *@end is where the next such part begins, if that is sooner.
+ */
+static uint64_t taken_until(struct sweep *sw, uint64_t addr, uint64_t *end)
+{
+	const struct claim *c;
+
+	while (sw->taken < sw->ntaken && sw->claims[sw->taken].end <= addr)
+		sw->taken++;
+	c = &sw->claims[sw->taken];
+	if (sw->taken == sw->ntaken || c->start >= *end)
+		return addr;
+	if (c->start <= addr)
+		return c->end;
+	*end = c->start;
+	return addr;
+}
+
+/* Files the gathered pages, but for those that are another heap's. */
+static int flush(struct sweep *sw)
+{
+	uint64_t addr = sw->g.start;
+
+	while (addr < sw->g.end) {
+		uint64_t end = sw->g.end, free = taken_until(sw, addr, &end);
+
+		if (free > addr) {
+			addr = free;
+			continue;
+		}
+		if (claim(sw, addr, end) || file_range(sw, addr, end))
+			return -1;
+		addr = end;
+	}
 	memset(&sw->g, 0, sizeof(sw->g));
+	if (sw->classes)
+		classes_turn(sw->classes);
 	return 0;
 }
 
@@ -232,6 +277,8 @@ static int gather_part(struct sweep *sw, const struct extent *x, uint64_t start,
 	}
 	sw->g.bytes[x->kind] += end - start;
 	sw->g.arena = x->arena;
+	if (sw->classes)
+		classes_take(sw->classes, x, end - start, true);
 	return 0;
 }
 
@@ -243,14 +290,48 @@ static int gather_whole(struct sweep *sw, const struct extent *x, uint64_t start
 		return -1;
 	sw->g = (struct gather){ .start = start, .end = end, .arena = x->arena };
 	sw->g.bytes[x->kind] = sw->page;
+	if (sw->classes)
+		classes_take(sw->classes, x, end - start, false);
 	return flush(sw);
 }
 
-static int take_extent(struct extent_sink *sink, const struct extent *x)
+static int conclude_unit(struct sweep *sw)
+{
+	int err = flush(sw);
+
+	remnants_take(sw->heap, &sw->unit);
+	memset(&sw->unit, 0, sizeof(sw->unit));
+	return err;
+}
+
+static int take_unit(struct extent_sink *sink, const struct unit *u)
 {
 	struct sweep *sw = (struct sweep *)sink;
+
+	/* Within a page, what was gathered of it is not to be filed yet. */
+	if ((u->start | u->end) % sw->page)
+		return 0;
+	if (conclude_unit(sw))
+		return -1;
+	sw->unit.unit = *u;
+	return 0;
+}
+
+/* An extent that is in one unit, or in none. */
+static int take_part(struct sweep *sw, const struct extent *x)
+{
 	uint64_t at = x->start;
 
+	if (sw->unit.unit.end && x->start >= sw->unit.unit.end && conclude_unit(sw))
+		return -1;
+	/* Of what is not known to be little, nothing can be said. */
+	if (x->kind == EXTENT_UNREAD)
+		sw->unit.live = UINT64_MAX;
+	if (x->kind == EXTENT_LIVE && sw->unit.live != UINT64_MAX) {
+		if (!sw->unit.live)
+			sw->unit.block = x->start;
+		sw->unit.live += x->end - x->start;
+	}
 	tell_progress(sw, x->end - x->start);
 	while (at < x->end) {
 		uint64_t page = at - at % sw->page;
@@ -272,17 +353,54 @@ static int take_extent(struct extent_sink *sink, const struct extent *x)
 	return 0;
 }
 
+static int take_extent(struct extent_sink *sink, const struct extent *x)
+{
+	struct sweep *sw = (struct sweep *)sink;
+	struct extent part = *x;
+
+	/* What the allocator has behind a unit may be joined to what ends the unit. */
+	if (x->start < sw->unit.unit.end && x->end > sw->unit.unit.end) {
+		part.end = sw->unit.unit.end;
+		if (take_part(sw, &part))
+			return -1;
+		part.start = part.end;
+		part.end = x->end;
+	}
+	return take_part(sw, &part);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/*
+ * Within a block of one heap another may live: those that nest are swept first, and
+ * what they claimed stays theirs.
+ */
 static int sweep_heap(struct sweep *sw, struct heap *h)
 {
-	struct heap_source src = { .target = sw->t, .vmas = &sw->s->vmas };
+	struct heap_source src = { .target = sw->t,
+				   .vmas = &sw->s->vmas,
+				   .by_size = sw->classes };
 
+	if (sw->classes && classes_begin(sw->classes, h))
+		return error_sys(sw->e, ENOMEM, "size classes");
 	sw->heap = h;
 	sw->vma = 0;
+	sw->taken = 0;
 	sw->stream.end = 0;
 	memset(&sw->g, 0, sizeof(sw->g));
-	if (h->ops->walk(h, &src, &sw->sink, sw->e) || flush(sw))
+	if (h->ops->walk(h, &src, &sw->sink, sw->e) || conclude_unit(sw))
 		return -1;
+	if (sw->classes)
+		classes_end(sw->classes);
 	sw->s->torn += h->torn;
+	if (sw->nclaims)
+		qsort(sw->claims, sw->nclaims, sizeof(*sw->claims), by_start);
+	sw->ntaken = sw->nclaims;
 	return 0;
 }
 
@@ -429,19 +547,10 @@ static void settle_vma(struct sweep *sw)
 	}
 }
 
-static int by_start(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static int sweep_rest(struct sweep *sw, const struct stack_pointers *sps)
 {
 	const struct vma_list *l = &sw->s->vmas;
 
-	if (sw->nclaims)
-		qsort(sw->claims, sw->nclaims, sizeof(*sw->claims), by_start);
 	sw->stream.end = 0;
 	for (sw->vma = 0; sw->vma < l->n; sw->vma++) {
 		const struct vma *v = &l->v[sw->vma];
@@ -479,22 +588,24 @@ static void note(struct snapshot *s, const struct pages_notes *n)
 }
 
 int sweep(struct snapshot *s, struct target *t, struct pages *p,
-	  const struct stack_pointers *sp, struct progress *progress, struct error *e)
+	  const struct stack_pointers *sp, const struct look *how, struct error *e)
 {
-	struct sweep sw = { .sink.extent = take_extent,
+	struct sweep sw = { .sink = { take_extent, take_unit },
 			    .s = s,
 			    .t = t,
 			    .e = e,
 			    .stream = { .pages = p, .target = t, .vmas = &s->vmas },
-			    .progress = progress,
+			    .progress = how->progress,
 			    .page = t->reader.page_size };
 	int err = 0;
 
+	if (how->by_size)
+		sw.classes = &sw.sizes;
 	p->notes = (struct pages_notes){ .zero_guessed = 0 };
 	for (size_t i = 0; i < s->vmas.n; i++)
 		sw.total += vma_is_anon(&s->vmas.v[i]) ? s->vmas.v[i].st.rss : 0;
 	for (size_t i = 0; !err && i < s->nheaps; i++)
-		if (s->heaps[i]->status != HEAP_UNSUPPORTED)
+		if (s->heaps[i]->status != HEAP_UNSUPPORTED || s->heaps[i]->narenas)
 			err = sweep_heap(&sw, s->heaps[i]);
 	if (!err)
 		err = sweep_rest(&sw, sp) || page_stream_end(&sw.stream, e);

@@ -17,6 +17,6 @@
  * the model. 0, or -1 with @e set.
  */
 int sweep(struct snapshot *s, struct target *t, struct pages *p,
-	  const struct stack_pointers *sp, struct progress *progress, struct error *e);
+	  const struct stack_pointers *sp, const struct look *how, struct error *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/knobs.h"
 #include "model/size.h"
 
 #define MIB (1ull << 20)
@@ -25,9 +26,10 @@
 struct facts {
 	const struct snapshot *now, *before;
 	struct heap_totals all; /* of every decoded heap */
+	struct heap_totals
+		replaceable; /* of those that another allocator does better than */
 	struct heap_totals thread; /* of glibc's non-main arenas alone */
 	size_t arenas; /* of the kind that threads share */
-	uint64_t trim_threshold; /* 0: no glibc */
 	int64_t live_change, fallow_change, rss_change;
 	uint64_t interval_ns; /* 0: no earlier look */
 };
@@ -115,19 +117,18 @@ static bool significant(const struct facts *f, uint64_t bytes)
 	return bytes >= FLOOR_BYTES && bytes >= f->now->rss / FLOOR_SHARE;
 }
 
-static void add_arena(struct heap_totals *sum, const struct heap_arena *a)
+static void add_totals(struct heap_totals *sum, const struct heap_totals *t)
 {
-	sum->stranded += a->stranded;
-	sum->returnable += a->returnable;
-	sum->held += a->held;
-	sum->held_top += a->held_top;
+	sum->stranded += t->stranded;
+	sum->returnable += t->returnable;
+	sum->held += t->held;
 }
 
 static uint64_t setting(const struct heap *h, const char *name)
 {
 	for (size_t i = 0; i < h->nsettings; i++)
 		if (!strcmp(h->settings[i].name, name))
-			return h->settings[i].value;
+			return (uint64_t)h->settings[i].value;
 	return 0;
 }
 
@@ -135,22 +136,21 @@ static void collect_heap(struct facts *f, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
 
-	f->all.live += t.live;
-	f->all.stranded += t.stranded;
-	f->all.returnable += t.returnable;
-	f->all.returnable_top += t.returnable_top;
-	f->all.held += t.held;
-	f->all.held_cached += t.held_cached;
-	f->all.held_top += t.held_top;
+	add_totals(&f->all, &t);
+	if (knobs_of(h)->replace)
+		add_totals(&f->replaceable, &t);
 	for (size_t i = 0; i < h->narenas; i++) {
-		if (h->arenas[i].kind == ARENA_MMAPPED)
+		const struct heap_arena *a = &h->arenas[i];
+
+		if (a->kind != ARENA_MAIN && a->kind != ARENA_THREAD)
 			continue;
 		f->arenas++;
-		if (h->arenas[i].kind == ARENA_THREAD)
-			add_arena(&f->thread, &h->arenas[i]);
+		if (a->kind == ARENA_THREAD)
+			add_totals(&f->thread,
+				   &(struct heap_totals){ .stranded = a->stranded,
+							  .returnable = a->returnable,
+							  .held = a->held });
 	}
-	if (!strcmp(h->ops->name, "glibc"))
-		f->trim_threshold = setting(h, "trim_threshold");
 }
 
 static uint64_t fallow_of(const struct snapshot *s)
@@ -216,7 +216,7 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 		       : "find who allocates: heaptrack -p %d, or bcc's memleak -p %d",
 	       (int)f->now->process.pid, (int)f->now->process.pid);
 	advise(v, 0, false,
-	       "malloc_trim(0) and allocator settings do not stop this growth");
+	       "no purge call and no setting of an allocator stops this growth");
 }
 
 static void advise_arenas(const struct facts *f, struct verdict *v, uint64_t bytes)
@@ -247,31 +247,47 @@ static void show_split(const struct facts *f, struct verdict *v)
 		 size_format(c, fallow_of(f->now)));
 }
 
-static void show_held(const struct facts *f, struct verdict *v)
+static void show_held(const struct heap *h, struct verdict *v)
 {
+	struct heap_totals t = heap_totals(h);
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
 
-	if (f->all.held >= FLOOR_BYTES)
+	if (t.held < FLOOR_BYTES)
+		return;
+	size_format(a, t.held);
+	size_format(b, t.held_cached);
+	size_format(c, t.held_top);
+	if (!h->ops->purge)
 		evidence(v,
-			 "malloc_trim would not return %s: %s in tops of thread arenas, "
-			 "%s in thread caches",
-			 size_format(a, f->all.held), size_format(b, f->all.held_top),
-			 size_format(c, f->all.held_cached));
+			 "%s keeps %s in whole free pages, and no call gives them back",
+			 h->ops->name, a);
+	else if (t.held_top)
+		evidence(v,
+			 "%s would not return %s: %s in tops of thread arenas, %s in "
+			 "thread caches",
+			 h->ops->purge, a, c, b);
+	else
+		evidence(v, "%s would not return %s: %s in thread caches", h->ops->purge,
+			 a, b);
 }
 
-static void advise_trim(const struct facts *f, struct verdict *v)
+/* What gives this heap's free pages back, now and by itself. */
+static void advise_heap(const struct heap *h, struct verdict *v)
 {
+	const struct knobs *k = knobs_of(h);
+	struct heap_totals t = heap_totals(h);
+	uint64_t threshold = setting(h, "trim_threshold");
 	char size[SIZE_TEXT];
 
-	if (f->all.returnable)
-		advise(v, f->all.returnable, false,
-		       "call malloc_trim(0) in the process, once or when load ends "
-		       "(Python: ctypes.CDLL(None).malloc_trim(0))");
-	if (f->all.returnable_top >= FLOOR_BYTES && f->trim_threshold)
-		advise(v, f->all.returnable_top, false,
+	if (t.returnable && k->purge)
+		advise(v, t.returnable, false, "%s", k->purge);
+	if (t.returnable_top >= FLOOR_BYTES && threshold)
+		advise(v, t.returnable_top, false,
 		       "restart with MALLOC_TRIM_THRESHOLD_=131072 (now %s): free() then "
 		       "returns the top of the main heap by itself",
-		       size_format(size, f->trim_threshold));
+		       threshold == UINT64_MAX ? "never" : size_format(size, threshold));
+	if (t.returnable + t.held >= FLOOR_BYTES && k->setting)
+		advise(v, t.returnable + t.held, true, "%s", k->setting);
 }
 
 static void rule_retention(const struct facts *f, struct verdicts *out)
@@ -286,11 +302,13 @@ static void rule_retention(const struct facts *f, struct verdicts *out)
 						    : CONFIDENCE_LIKELY,
 		  fallow);
 	show_split(f, v);
-	show_held(f, v);
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		show_held(f->now->heaps[i], v);
 	show_change(f, v);
-	advise_trim(f, v);
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		advise_heap(f->now->heaps[i], v);
 	advise_arenas(f, v, f->thread.returnable + f->thread.held);
-	advise_allocator(v, fallow);
+	advise_allocator(v, f->replaceable.returnable + f->replaceable.held);
 }
 
 static void rule_fragmentation(const struct facts *f, struct verdicts *out)
@@ -308,7 +326,27 @@ static void rule_fragmentation(const struct facts *f, struct verdicts *out)
 		 size_format(c, f->now->ledger[LEDGER_HEAP_USED].resident));
 	show_change(f, v);
 	advise_arenas(f, v, f->thread.stranded);
-	advise_allocator(v, f->all.stranded);
+	advise_allocator(v, f->replaceable.stranded);
+}
+
+/* What has some of that memory, as far as it is known, and what it can be asked to do. */
+static void show_unsupported(const struct heap *h, struct verdict *v)
+{
+	const struct knobs *k = knobs_of(h);
+	char size[SIZE_TEXT];
+
+	if (h->narenas)
+		evidence(v, "%s is recognised, not decoded; it has %s of this, or more",
+			 h->ops->name, size_format(size, heap_totals(h).resident));
+	else
+		evidence(v,
+			 "%s is recognised, not decoded; how much of this it has is not "
+			 "known",
+			 h->ops->name);
+	if (k->purge)
+		advise(v, UNKNOWN, false, "%s", k->purge);
+	if (k->setting)
+		advise(v, UNKNOWN, false, "%s", k->setting);
 }
 
 static void rule_undetermined(const struct facts *f, struct verdicts *out)
@@ -329,6 +367,9 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 			 f->now->nheaps ? "" : "; no known allocator was found at all");
 	if (unread)
 		evidence(v, "%s of heap could not be decoded", size_format(size, unread));
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		if (f->now->heaps[i]->status == HEAP_UNSUPPORTED)
+			show_unsupported(f->now->heaps[i], v);
 	advise(v, UNKNOWN, false,
 	       "see the largest mappings: fallow regions %d; whether they grow: fallow "
 	       "report %d --after=60s",

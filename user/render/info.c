@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "heap/heap.h"
+#include "heap/known.h"
 #include "linux/fallow.h"
 #include "model/size.h"
 #include "render/columns.h"
@@ -13,8 +15,6 @@
 
 #define INDENT "            "
 #define WIDTH  80
-
-static const char allocators[] = "glibc";
 
 /* Why the column's count is unknown; NULL if it is known, or no count of a page source. */
 static const char *reason(const struct probed_source *s, const struct column *c)
@@ -98,6 +98,17 @@ static void put_module(FILE *out, const struct probe *p)
 	put_source(out, &p->kmod);
 }
 
+/* Those that are named and not decoded. */
+static void put_recognised(FILE *out)
+{
+	int at = fprintf(out, "recognised ");
+
+	for (size_t i = 0; i < known_count; i++)
+		put_word(out, &at, known_heaps[i].ops.name,
+			 i + 1 < known_count ? "," : "");
+	fputc('\n', out);
+}
+
 void text_info(FILE *out, const struct probe *p, const char *kernel)
 {
 	fprintf(out, "fallow      %s\n", FALLOW_VERSION);
@@ -109,7 +120,10 @@ void text_info(FILE *out, const struct probe *p, const char *kernel)
 	fprintf(out, "procfs      %s\n",
 		p->procfs.usable ? "can be used" : p->procfs.why.text);
 	put_source(out, &p->procfs);
-	fprintf(out, "allocators  %s 2.31 and newer\n", allocators);
+	for (size_t i = 0; i < heap_ndecoders; i++)
+		fprintf(out, "%-11s %s (%s)\n", i ? "" : "allocators",
+			heap_decoders[i]->name, heap_decoders[i]->versions);
+	put_recognised(out);
 }
 
 static json_t *ability(const struct ability *a)
@@ -144,15 +158,33 @@ static json_t *module_json(const struct kmod_info *k)
 		(json_int_t)k->age_bytes, "age_max_bytes", (json_int_t)k->age_max_bytes);
 }
 
+static json_t *allocators(void)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < heap_ndecoders; i++)
+		json_array_append_new(names, json_string(heap_decoders[i]->name));
+	return names;
+}
+
+static json_t *recognised(void)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < known_count; i++)
+		json_array_append_new(names, json_string(known_heaps[i].ops.name));
+	return names;
+}
+
 int json_info(FILE *out, const struct probe *p, const char *kernel)
 {
-	json_t *o =
-		json_pack("{s:s, s:s, s:s, s:s?, s:s, s:o, s:{s:o, s:o}, s:[s]}",
-			  "schema", "fallow.info/1", "version", FALLOW_VERSION, "kernel",
-			  kernel, "source", p->automatic, "reader", p->reader, "module",
-			  p->loaded ? module_json(&p->info) : json_null(), "sources",
-			  "kmod", source_json(&p->kmod), "procfs",
-			  source_json(&p->procfs), "allocators", allocators);
+	json_t *o = json_pack(
+		"{s:s, s:s, s:s, s:s?, s:s, s:o, s:{s:o, s:o}, s:o, s:o}", "schema",
+		"fallow.info/1", "version", FALLOW_VERSION, "kernel", kernel, "source",
+		p->automatic, "reader", p->reader, "module",
+		p->loaded ? module_json(&p->info) : json_null(), "sources", "kmod",
+		source_json(&p->kmod), "procfs", source_json(&p->procfs), "allocators",
+		allocators(), "recognised", recognised());
 	int err = !o || json_dumpf(o, out, JSON_INDENT(2)) || fputc('\n', out) == EOF;
 
 	json_decref(o);

@@ -96,14 +96,13 @@ static json_t *ledger(const struct snapshot *s, bool *ok)
 
 static json_t *arenas(const struct heap *h, bool *ok)
 {
-	static const char *const kinds[] = { "main", "thread", "mmapped" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < h->narenas; i++) {
 		const struct heap_arena *a = &h->arenas[i];
 		json_t *o = json_object();
 
-		set(o, "kind", json_string(kinds[a->kind]), ok);
+		set(o, "kind", json_string(arena_name(a->kind)), ok);
 		set(o, "address", a->address ? address(a->address) : json_null(), ok);
 		set(o, "mapped_bytes", count(a->mapped), ok);
 		set(o, "live_bytes", count(a->bytes[EXTENT_LIVE]), ok);
@@ -123,12 +122,63 @@ static json_t *arenas(const struct heap *h, bool *ok)
 	return list;
 }
 
+static json_t *size_classes(const struct heap *h, bool *ok)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < h->nclasses; i++) {
+		const struct heap_class *c = &h->classes[i];
+		json_t *o = json_object();
+
+		set(o, "size_bytes", count(c->size), ok);
+		set(o, "live_bytes", count(c->live), ok);
+		set(o, "free_bytes", count(c->free), ok);
+		set(o, "stranded_bytes", count(c->stranded), ok);
+		append(list, o, ok);
+	}
+	return list;
+}
+
+static json_t *data(const struct remnant *r)
+{
+	char hex[2 * sizeof(r->data) + 1] = "";
+
+	for (size_t i = 0; i < r->ndata; i++)
+		sprintf(hex + 2 * i, "%02x", r->data[i]);
+	return json_string(hex);
+}
+
+static json_t *remnants(const struct heap *h, bool *ok)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	for (size_t i = 0; i < h->nremnants; i++) {
+		const struct remnant *r = &h->remnants[i];
+		json_t *one = json_object();
+
+		set(one, "block", address(r->block), ok);
+		set(one, "start", address(r->unit.start), ok);
+		set(one, "end", address(r->unit.end), ok);
+		set(one, "arena", json_integer(r->unit.arena), ok);
+		set(one, "live_bytes", count(r->live), ok);
+		set(one, "free_bytes", count(r->free), ok);
+		if (r->ndata)
+			set(one, "data", data(r), ok);
+		append(list, one, ok);
+	}
+	set(o, "count", count(h->pinning), ok);
+	set(o, "live_bytes", count(h->pinning_live), ok);
+	set(o, "free_bytes", count(h->pinning_free), ok);
+	set(o, "worst", list, ok);
+	return o;
+}
+
 static json_t *settings(const struct heap *h, bool *ok)
 {
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < h->nsettings; i++)
-		set(o, h->settings[i].name, count(h->settings[i].value), ok);
+		set(o, h->settings[i].name, json_integer(h->settings[i].value), ok);
 	return o;
 }
 
@@ -137,6 +187,7 @@ static json_t *allocator(const struct heap *h, bool *ok)
 	static const char *const status[] = { "exact", "partial", "unsupported" };
 	struct heap_totals t = heap_totals(h);
 	bool known = h->status != HEAP_UNSUPPORTED;
+	bool has_memory = known || h->narenas;
 	json_t *o = json_object();
 
 	set(o, "name", json_string(h->ops->name), ok);
@@ -144,18 +195,21 @@ static json_t *allocator(const struct heap *h, bool *ok)
 	set(o, "status", json_string(status[h->status]), ok);
 	if (h->reason[0])
 		set(o, "reason", text(h->reason), ok);
-	set(o, "mapped_bytes", count(known ? t.mapped : UNKNOWN), ok);
+	set(o, "mapped_bytes", count(has_memory ? t.mapped : UNKNOWN), ok);
 	set(o, "live_bytes", count(known ? t.live : UNKNOWN), ok);
 	set(o, "free_bytes", count(known ? t.free : UNKNOWN), ok);
 	set(o, "own_free_bytes", count(known ? h->own_free : UNKNOWN), ok);
 	set(o, "stranded_bytes", count(known ? t.stranded : UNKNOWN), ok);
-	set(o, "resident_bytes", count(known ? t.resident : UNKNOWN), ok);
+	set(o, "resident_bytes", count(has_memory ? t.resident : UNKNOWN), ok);
 	set(o, "fallow_bytes", count(known ? t.returnable + t.held : UNKNOWN), ok);
 	set(o, "returnable_bytes", count(known ? t.returnable : UNKNOWN), ok);
 	set(o, "torn_bytes", count(h->torn), ok);
-	set(o, "purge", json_string(h->ops->purge), ok);
+	set(o, "purge", h->ops->purge ? json_string(h->ops->purge) : json_null(), ok);
 	set(o, "settings", settings(h, ok), ok);
 	set(o, "arenas", arenas(h, ok), ok);
+	if (h->classes)
+		set(o, "classes", size_classes(h, ok), ok);
+	set(o, "remnants", remnants(h, ok), ok);
 	return o;
 }
 

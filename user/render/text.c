@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The text of report and heap. Fits 80 columns where names allow. */
+/* The text of report, and what other texts share. Fits 80 columns where names allow. */
 #include "render/text.h"
 
 #include <inttypes.h>
@@ -116,21 +116,29 @@ static size_t shared_arenas(const struct heap *h)
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->narenas; i++)
-		n += h->arenas[i].kind != ARENA_MMAPPED;
+		n += h->arenas[i].kind == ARENA_MAIN || h->arenas[i].kind == ARENA_THREAD;
 	return n;
 }
 
-static void heap_line(FILE *out, const struct heap *h)
+void text_heap_line(FILE *out, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT], reason[NAME_TEXT];
 	size_t arenas = shared_arenas(h);
+	char count[40] = "", version[4 * sizeof(h->version)];
 
-	fprintf(out, "\n  %s %s, %s", h->ops->name, h->version, status_name(h->status));
-	if (h->status != HEAP_UNSUPPORTED)
-		fprintf(out, ": %zu arena%s, live %s, free %s, stranded %s", arenas,
-			arenas == 1 ? "" : "s", size_format(a, t.live),
-			size_format(b, t.free), size_format(c, t.stranded));
+	if (arenas)
+		snprintf(count, sizeof(count), "%zu arena%s, ", arenas,
+			 arenas == 1 ? "" : "s");
+	fprintf(out, "\n  %s%s%s, %s", h->ops->name, h->version[0] ? " " : "",
+		escape_terminal(version, sizeof(version), h->version),
+		status_name(h->status));
+	if (h->status == HEAP_UNSUPPORTED && h->narenas)
+		fprintf(out, ": at least %s resident", size_format(a, t.resident));
+	else if (h->status != HEAP_UNSUPPORTED)
+		fprintf(out, ": %slive %s, free %s, stranded %s", count,
+			size_format(a, t.live), size_format(b, t.free),
+			size_format(c, t.stranded));
 	if (h->reason[0])
 		fprintf(out, "\n    %s",
 			escape_terminal(reason, sizeof(reason), h->reason));
@@ -188,85 +196,7 @@ void text_report(FILE *out, const struct view *v)
 	text_header(out, v);
 	ledger(out, v);
 	for (size_t i = 0; i < v->now->nheaps; i++)
-		heap_line(out, v->now->heaps[i]);
+		text_heap_line(out, v->now->heaps[i]);
 	verdicts(out, v);
-	text_footer(out, v);
-}
-
-static const char *arena_name(enum arena_kind k)
-{
-	return k == ARENA_MAIN ? "main" : k == ARENA_THREAD ? "thread" : "mmapped";
-}
-
-static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
-{
-	uint64_t value[] = { a->mapped,	  a->resident,	 a->bytes[EXTENT_LIVE],
-			     a->stranded, a->returnable, a->held };
-	char size[SIZE_TEXT];
-
-	fprintf(out, "  %-22s", name);
-	for (size_t i = 0; i < sizeof(value) / sizeof(value[0]); i++)
-		fprintf(out, " %12s", size_format(size, value[i]));
-	fputc('\n', out);
-}
-
-static void arena_table(FILE *out, const struct view *v, const struct heap *h)
-{
-	struct heap_totals t = heap_totals(h);
-	struct heap_arena sum = { .mapped = t.mapped,
-				  .resident = t.resident,
-				  .bytes[EXTENT_LIVE] = t.live,
-				  .stranded = t.stranded,
-				  .returnable = t.returnable,
-				  .held = t.held };
-	struct paint p = paint_of(v);
-	char name[64];
-
-	fprintf(out, "\n  %s%-22s %12s %12s %12s %12s %12s %12s%s\n", p.dim, "arena",
-		"mapped", "resident", "live", "stranded", "returnable", "held", p.off);
-	for (size_t i = 0; i < h->narenas; i++) {
-		const struct heap_arena *a = &h->arenas[i];
-
-		snprintf(name, sizeof(name), "%-7s %" PRIx64, arena_name(a->kind),
-			 a->address);
-		arena_row(out, a->address ? name : arena_name(a->kind), a);
-	}
-	arena_row(out, "total", &sum);
-}
-
-static void settings(FILE *out, const struct heap *h)
-{
-	char size[SIZE_TEXT];
-
-	if (!h->nsettings)
-		return;
-	fprintf(out, "\n  settings in force:");
-	for (size_t i = 0; i < h->nsettings; i++) {
-		const struct heap_setting *s = &h->settings[i];
-
-		if (s->is_bytes)
-			fprintf(out, "%s %s=%s", i ? "," : "", s->name,
-				size_format(size, s->value));
-		else
-			fprintf(out, "%s %s=%" PRIu64, i ? "," : "", s->name, s->value);
-	}
-	fputc('\n', out);
-}
-
-void text_heap(FILE *out, const struct view *v)
-{
-	text_header(out, v);
-	if (!v->now->nheaps)
-		fprintf(out, "\n  no known allocator was found\n");
-	for (size_t i = 0; i < v->now->nheaps; i++) {
-		const struct heap *h = v->now->heaps[i];
-
-		heap_line(out, h);
-		if (h->status == HEAP_UNSUPPORTED)
-			continue;
-		arena_table(out, v, h);
-		settings(out, h);
-		fprintf(out, "  purge: %s\n", h->ops->purge);
-	}
 	text_footer(out, v);
 }

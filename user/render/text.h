@@ -12,6 +12,9 @@ struct paint {
 
 struct paint paint_of(const struct view *v);
 
+/* An allocator in one line, or in a few. */
+void text_heap_line(FILE *out, const struct heap *h);
+
 /* The process in one line; what was torn, and warnings. */
 void text_header(FILE *out, const struct view *v);
 void text_footer(FILE *out, const struct view *v);

@@ -60,9 +60,17 @@ static enum page_presence presence_of(uint64_t entry)
 	return entry & PM_SWAP ? PAGE_SWAPPED : PAGE_ABSENT;
 }
 
+/* An address space that is gone reads as end of file, from its first page on. */
+static bool is_gone(const struct reader *r)
+{
+	uint64_t entry;
+
+	return pread(r->pagemap, &entry, sizeof(entry), 0) != sizeof(entry);
+}
+
 /*
- * An address space that is gone reads as end of file; addresses past the end
- * of the user's address space do too, but no caller has a VMA there.
+ * What is past the end of the user's part of the address space reads as end of file,
+ * too. Nothing is there, but pointers of the target may lead there.
  */
 int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entries)
 {
@@ -72,7 +80,12 @@ int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entr
 
 	if (got < 0)
 		return -errno;
-	return (size_t)got == want ? 0 : -ESRCH;
+	if ((size_t)got == want)
+		return 0;
+	if (is_gone(r))
+		return -ESRCH;
+	memset((char *)entries + got, 0, want - (size_t)got);
+	return 0;
 }
 
 int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *present)

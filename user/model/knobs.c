@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/knobs.h"
+
+#include <string.h>
+
+static const struct knobs all[] = {
+	{ .allocator = "glibc",
+	  .purge = "call malloc_trim(0) in the process, once or when load ends (Python: "
+		   "ctypes.CDLL(None).malloc_trim(0))",
+	  .replace = true },
+	{ .allocator = "jemalloc",
+	  .purge = "call mallctl(\"arena.4096.purge\", NULL, NULL, NULL, 0) in the "
+		   "process, "
+		   "once or when load ends",
+	  .setting =
+		  "restart with MALLOC_CONF=background_thread:true (free pages go back "
+		  "after the decay times though no thread allocates) or "
+		  "dirty_decay_ms:0,muzzy_decay_ms:0 (at once); builds with a prefix "
+		  "read JE_MALLOC_CONF or _RJEM_MALLOC_CONF" },
+	{ .allocator = "mimalloc",
+	  .purge =
+		  "call mi_collect(true) in the process, once or when load ends; what is "
+		  "free in the heap of a thread only that thread gives back: it must "
+		  "call it, too, or end",
+	  .setting =
+		  "restart with MIMALLOC_PURGE_DELAY=0 (2.0: "
+		  "MIMALLOC_DECOMMIT_DELAY=0): free pages go back at once; or, where "
+		  "allow_thp=2 is in force, with MIMALLOC_ALLOW_THP=0: purges are then "
+		  "not of whole huge pages only" },
+	{ .allocator = "gperftools",
+	  .purge =
+		  "call MallocExtension_ReleaseFreeMemory() in the process, once or when "
+		  "load ends",
+	  .setting = "restart with TCMALLOC_AGGRESSIVE_DECOMMIT=1 (free spans go back at "
+		     "once) or a TCMALLOC_RELEASE_RATE above 1 (sooner); "
+		     "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES bounds what is kept for "
+		     "threads" },
+	{ .allocator = "pymalloc",
+	  .setting = "restart with PYTHONMALLOC=malloc: small objects then come from the "
+		     "allocator below, which can give free pages back; it is slower" },
+	/* runtime/debug; the environment in the documentation of package runtime */
+	{ .allocator = "go",
+	  .purge = "call debug.FreeOSMemory() (package runtime/debug) in the process: a "
+		   "collection, and then what is free goes back",
+	  .setting = "restart with GOMEMLIMIT=SIZE (Go 1.19 on: more is collected and "
+		     "given back as it is neared) or a lower GOGC" },
+	/* jcmd(1), java(1), JEP 346 */
+	{ .allocator = "java",
+	  .purge = "jcmd PID GC.run: a full collection, after which G1, the usual "
+		   "collector, gives back what is free; it stops the process meanwhile",
+	  .setting = "restart with -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=30, a "
+		     "lower -Xmx, or (G1) -XX:G1PeriodicGCInterval=60000, which collects "
+		     "while idle" },
+	/* node --v8-options */
+	{ .allocator = "v8",
+	  .setting = "restart with --max-old-space-size=MIB (node: also in "
+		     "NODE_OPTIONS): V8 collects more as it is neared" },
+	/* tcmalloc/malloc_extension.h */
+	{ .allocator = "google-tcmalloc",
+	  .purge = "call tcmalloc::MallocExtension::ReleaseMemoryToSystem(N) in the "
+		   "process, or run ProcessBackgroundActions() on a thread of its own" },
+};
+
+const struct knobs *knobs_of(const struct heap *h)
+{
+	static const struct knobs none;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strcmp(all[i].allocator, h->ops->name))
+			return &all[i];
+	return &none;
+}
