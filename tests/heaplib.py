@@ -27,18 +27,43 @@ def native():
     return Glibc("glibc here", [], os.path.join(BIN, "heap"), True)
 
 
+def fetched(tap, script, what, *args):
+    """What a script in tests/heap could get, a list of words each; skips the rest."""
+    run = subprocess.run([os.path.join(HERE, "heap", script), *args], text=True,
+                         stdout=subprocess.PIPE, check=False)
+    for line in run.stdout.splitlines():
+        suite, version, *rest = line.split()
+        if version == "-":
+            tap.skip(f"{what} of {suite}", " ".join(rest))
+        else:
+            yield suite, version, *rest
+
+
 def glibcs(tap):
     """This system's glibc, and those that tests/heap/glibcs could get."""
     yield native()
     yield Glibc("glibc here, static", [], os.path.join(BIN, "heap-static"))
-    run = subprocess.run([os.path.join(HERE, "heap/glibcs"), BIN], text=True,
-                         stdout=subprocess.PIPE, check=False)
-    for line in run.stdout.splitlines():
-        suite, version, *prefix = line.split()
-        if version == "-":
-            tap.skip(f"glibc of {suite}", " ".join(prefix))
-        else:
-            yield Glibc(f"glibc {version} ({suite})", prefix, os.path.join(BIN, "heap-old"))
+    for suite, version, *prefix in fetched(tap, "glibcs", "glibc", BIN):
+        yield Glibc(f"glibc {version} ({suite})", prefix, os.path.join(BIN, "heap-old"))
+
+
+def jemallocs(tap):
+    """Name, version, library and loader of those that tests/heap/jemallocs could get."""
+    for suite, version, library, *loader in fetched(tap, "jemallocs", "jemalloc"):
+        yield f"jemalloc {version} ({suite})", version, library, loader
+
+
+def mimallocs(tap):
+    """The same of mimalloc: by tests/heap/mimallocs."""
+    for suite, version, library, *loader in fetched(tap, "mimallocs", "mimalloc"):
+        yield f"mimalloc {version} ({suite})", version, library, loader
+
+
+def tcmallocs(tap):
+    """Name, library and loader of those that tests/heap/tcmallocs could get."""
+    for suite, version, library, *loader in fetched(tap, "tcmallocs", "tcmalloc"):
+        name = os.path.basename(library).partition(".")[0]
+        yield f"{name} {version} ({suite})", library, loader
 
 
 def patterns():
@@ -47,25 +72,65 @@ def patterns():
     return out.split()
 
 
+def cell(allocator, build, workload, threads, free, own, returnable=None, drop=None):
+    """A line for scripts/matrix: free bytes seen and by the allocator's own statistics,
+    what the purge was said to return and did; None: it has none that can be relied on."""
+    print("# cell", json.dumps([allocator, build, workload, threads, free, own, returnable,
+                                drop]), flush=True)
+
+
 def rss_of(pid):
     with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as f:
         return sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Rss:"))
 
 
-def look(pid, *options):
-    out = subprocess.run([FALLOW, "report", str(pid), "--json", *options], check=True,
+def look(pid, *options, command="report"):
+    out = subprocess.run([FALLOW, command, str(pid), "--json", *options], check=True,
                          stdout=subprocess.PIPE, timeout=120).stdout
     return json.loads(out)
 
 
-class Workload:
-    def __init__(self, glibc, pattern, threads, seed, env=None):
-        self.process = subprocess.Popen(
-            [*glibc.prefix, glibc.program, pattern, str(threads), str(seed)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            env={**os.environ, **(env or {})})
+VALIDATE = """
+import json, sys, jsonschema
+jsonschema.validate(json.load(sys.stdin), json.load(open(sys.argv[1])))
+"""
+
+
+def against_schema(snapshot):
+    """What is wrong with it, by the schema; "" if nothing is."""
+    schema = os.path.join(TREE, "Documentation/fallow.schema.json")
+    return subprocess.run(["/usr/bin/python3", "-c", VALIDATE, schema], text=True,
+                          input=json.dumps(snapshot), stderr=subprocess.PIPE,
+                          check=False).stderr
+
+
+def check_classes(tap, name, w, allocator):
+    """Of a stopped process: size classes add up, and asking for them changes nothing."""
+    sized = allocator(w.look(command="heap"))
+    plain = allocator(w.look())
+    classes = sized.pop("classes")
+    live, free, stranded = (sum(c[k] for c in classes) for k in
+                            ("live_bytes", "free_bytes", "stranded_bytes"))
+    facts = f"{classes}\n{sized}\n{plain}"
+    tap.ok(sized == plain, f"{name}: the same with size classes", facts)
+    tap.ok(live == plain["live_bytes"] and free <= plain["free_bytes"] and
+           stranded <= plain["stranded_bytes"], f"{name}: size classes add up", facts)
+    tap.ok([c["size_bytes"] for c in classes] == sorted({c["size_bytes"] for c in classes}),
+           f"{name}: size classes in order", facts)
+
+
+def state_of(task):
+    with open(f"{task}/stat", encoding="utf-8") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
+class Child:
+    """A process that is asked by lines, and ends with its block."""
+
+    def __init__(self, command, **options):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, **options)
         self.pid = self.process.pid
-        self.process.stdout.readline()
 
     def __enter__(self):
         return self
@@ -75,6 +140,35 @@ class Workload:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+
+    def state(self):
+        return state_of(f"/proc/{self.pid}")
+
+    def all_stopped(self):
+        """The first thread may stand still before the others do."""
+        tasks = f"/proc/{self.pid}/task"
+        try:
+            return all(state_of(f"{tasks}/{tid}") == "T" for tid in os.listdir(tasks))
+        except (FileNotFoundError, ProcessLookupError):
+            return False  # one of them just ended
+
+    @contextlib.contextmanager
+    def stopped(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        while not self.all_stopped():
+            time.sleep(0.001)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+
+class Workload(Child):
+    def __init__(self, glibc, pattern, threads, seed, env=None, scale=None):
+        numbers = [str(n) for n in (threads, seed, scale) if n is not None]
+        super().__init__([*glibc.prefix, glibc.program, pattern, *numbers],
+                         text=True, bufsize=1, env={**os.environ, **(env or {})})
+        self.process.stdout.readline()
 
     def ask(self, command):
         self.process.stdin.write(command + "\n")
@@ -89,19 +183,5 @@ class Workload:
     def rss(self):
         return rss_of(self.pid)
 
-    def state(self):
-        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
-            return f.read().rsplit(")", 1)[1].split()[0]
-
-    @contextlib.contextmanager
-    def stopped(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        while self.state() != "T":
-            time.sleep(0.001)
-        try:
-            yield
-        finally:
-            os.kill(self.pid, signal.SIGCONT)
-
-    def look(self, *options):
-        return look(self.pid, *options)
+    def look(self, *options, command="report"):
+        return look(self.pid, *options, command=command)

@@ -53,6 +53,16 @@ def smaps(pid):
     return out
 
 
+# Of a huge page, as the workloads have them ...
+HUGE = 2 << 20
+
+
+def has_huge():
+    """... which get small ones where the kernel's are larger."""
+    with open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", encoding="ascii") as f:
+        return int(f.read()) == HUGE
+
+
 # What smaps says, how the tool says it, and the error that rounding to KiB allows.
 FIELDS = [
     (["Rss"], lambda r: r["rss_bytes"], 0),

@@ -21,7 +21,7 @@ SPLIT = ("DROP", "WRITEBACK", "SWAPPABLE", "NOSWAP", "UNEVICTABLE")
 GOES = ("DROP", "WRITEBACK", "SWAPPABLE")
 MIB = 1 << 20
 # Pages on their way to an LRU list, in per-CPU batches, are not to be had.
-SLACK = 256 << 10
+SLACK = max(256 << 10, 32 * os.sysconf("SC_PAGESIZE"))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,8 +31,11 @@ def write(path, text):
 
 
 def new_group(swap_max="max"):
+    """Another than the last one, to which swap is charged that CPUs have yet to free."""
     write(ROOT + "/cgroup.subtree_control", "+memory")
-    os.makedirs(GROUP, exist_ok=True)
+    if os.path.isdir(GROUP):
+        os.rmdir(GROUP)
+    os.mkdir(GROUP)
     write(GROUP + "/memory.swap.max", swap_max)
 
 
@@ -100,11 +103,6 @@ def check(name, modes, want, by=None, cwd="/tmp", prepare=None):
         return said, after, next(iter(maplib.smaps(w.pid)), None)
 
 
-def huge_page_size():
-    with open("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", encoding="ascii") as f:
-        return int(f.read())
-
-
 def with_swap():
     check("anonymous, swap", ["pages"], ["SWAPPABLE"])
     check("anonymous, MADV_PAGEOUT", ["pages"], ["SWAPPABLE"], by=process_madvise_pageout)
@@ -114,8 +112,7 @@ def with_swap():
     check("mlock", ["mlock"], ["UNEVICTABLE", "SWAPPABLE"])
     check("SHM_LOCK", ["shmlock"], ["UNEVICTABLE"])
     said, _, _ = check("pinned by io_uring", ["pin"], ["UNEVICTABLE", "SWAPPABLE"])
-    # Where a huge page is larger, it is a small one.
-    part = 2 * MIB if huge_page_size() == 2 * MIB else os.sysconf("SC_PAGESIZE")
+    part = maplib.HUGE if maplib.has_huge() else os.sysconf("SC_PAGESIZE")
     tap.ok(said["PINNED"] == 4 * MIB + part,
            "pinned: the pages, and a huge page of which one part is", said["PINNED"])
     with maplib.Maps(["pin"]) as w:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A look leaves the target as it was: resident set, faults, swap, and memory
 that was never touched. Usage: untouched.t SOURCE…"""
+import glob
 import os
 import sys
 import time
@@ -57,24 +58,83 @@ def swap_out(pid, size):
     maplib.reclaim(group, size)
 
 
-def check_swapped_heap(source):
+PYTHON = """
+import sys
+print("ready", flush=True)
+sys.stdin.readline()
+objects = [object() for _ in range(1500000)]
+del objects[::2]
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Python(heaplib.Child):
+    def __init__(self):
+        super().__init__([sys.executable, "-c", PYTHON], text=True, bufsize=1)
+        self.process.stdout.readline()
+
+    def work(self):
+        self.process.stdin.write("\n")
+        self.process.stdout.readline()
+
+
+def with_jemalloc(pattern):
+    """A heap of jemalloc's; None without it."""
+    libraries = glob.glob("/usr/lib/*/libjemalloc.so.2")
+    program = heaplib.Glibc("", [], os.path.join(heaplib.BIN, "jemalloc"))
+    return libraries and heaplib.Workload(program, pattern, 4, 3, {"LD_PRELOAD": libraries[0]})
+
+
+def heaps():
+    """Allocator, and a process that has a heap of it once it is told to work."""
+    yield "glibc", heaplib.Workload(heaplib.native(), "every-second", 1, 3)
+    yield "pymalloc", Python()
+    yield "jemalloc", with_jemalloc("freed")
+
+
+def check_heaps(source):
+    for name, w in heaps():
+        if not w:
+            tap.skip(f"{source}: a heap of {name}'s", "it is not installed")
+            continue
+        with w:
+            w.work()
+            check(source, f"a heap of {name}'s", w.pid)
+
+
+def check_swapped(source, name, w):
     """A heap whose records are on swap: not brought back, and said to be unread."""
-    with heaplib.Workload(heaplib.native(), "every-second", 1, 3) as w:
-        # Charged to the group only if it is there when memory is touched.
-        swap_out(w.pid, 0)
-        w.work()
-        swap_out(w.pid, 12 << 20)
-        seen = check(source, "a heap that is partly on swap", w.pid)
-        tap.ok(seen["Swap"] > 1 << 20, f"{source}: and some of it is", seen)
-        s = maplib.fallow("report", w.pid, f"--source={source}")
-        rss = sum(v["Rss"] for v in maplib.smaps(w.pid))
-        swap = sum(v["Swap"] for v in maplib.smaps(w.pid))
-        tap.ok(s["process"]["rss_bytes"] == rss, f"{source}: the ledger adds up to RSS", (s["ledger"], rss))
-        tap.ok(s["process"]["swap_bytes"] == swap, f"{source}: and to what is swapped",
-               (s["process"], swap))
-        a = s["allocators"][0]
-        tap.ok(a["status"] == "partial" and "swapped" in a["reason"] and a["torn_bytes"] == 0,
-               f"{source}: what could not be read is told", (a["status"], a.get("reason")))
+    heap = f"a heap of {name}'s that is partly on swap"
+    name = f"{source}: {heap}"
+    # Charged to the group only if it is there when memory is touched.
+    swap_out(w.pid, 0)
+    w.work()
+    swap_out(w.pid, 12 << 20)
+    seen = check(source, heap, w.pid)
+    tap.ok(seen["Swap"] > 1 << 20, f"{name}: some of it is", seen)
+    s = maplib.fallow("report", w.pid, f"--source={source}")
+    rss = sum(v["Rss"] for v in maplib.smaps(w.pid))
+    swap = sum(v["Swap"] for v in maplib.smaps(w.pid))
+    tap.ok(s["process"]["rss_bytes"] == rss, f"{name}: the ledger adds up to RSS", (s["ledger"], rss))
+    tap.ok(s["process"]["swap_bytes"] == swap, f"{name}: and to what is swapped",
+           (s["process"], swap))
+    return s["allocators"]
+
+
+def check_swapped_heaps(source):
+    for name, w in heaps():
+        if not w:
+            tap.skip(f"{source}: {name}, partly on swap", "it is not installed")
+            continue
+        with w:
+            allocators = check_swapped(source, name, w)
+        a = next((a for a in allocators if a["name"] == name), None)
+        # jemalloc has its records apart from blocks: none of them need be on swap.
+        tap.ok(a and (a["status"] == "partial" and "swapped" in a["reason"] or
+                      (name == "jemalloc" and a["status"] == "exact")),
+               f"{source}: {name}: what could not be read is told", str(a))
+        tap.ok(a and a["torn_bytes"] == 0, f"{source}: {name}: nothing is torn", str(a))
 
 
 def main():
@@ -88,8 +148,9 @@ def main():
         with heaplib.Workload(heaplib.native(), "random-free", 8, 3) as w:
             w.work()
             check(source, "a heap", w.pid)
+        check_heaps(source)
         if has_swap():
-            check_swapped_heap(source)
+            check_swapped_heaps(source)
         else:
             tap.skip(f"{source}: what is on swap stays there", "no swap device here")
     tap.done()

@@ -413,11 +413,12 @@ static void do_bloat(void)
 /* No page is in the state of its neighbours. */
 static void do_stripes(void)
 {
-	char *p = map_anon(64 * MIB);
+	const size_t size = 16384 * PAGE;
+	char *p = map_anon(size);
 
-	madvise(p, 64 * MIB, MADV_NOHUGEPAGE);
-	touch(p, 64 * MIB, 2);
-	look(p + PAGE, 64 * MIB - PAGE, 2);
+	madvise(p, size, MADV_NOHUGEPAGE);
+	touch(p, size, 2);
+	look(p + PAGE, size - PAGE, 2);
 }
 
 static void do_small_file(void)
