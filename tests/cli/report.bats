@@ -61,8 +61,12 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 @test "live-growth: a leak is named, with --after" {
 	start "$bin/grow" 20 500
 	sleep 0.5
-	run "$fallow" report --json --after=2s "$target"
-	[ "$status" -eq 0 ]
+	# What grows while a busy machine holds up the look is torn, and nothing is said then.
+	for _ in 1 2 3 4 5; do
+		run "$fallow" report --json --after=2s "$target"
+		[ "$status" -eq 0 ]
+		[ "$(jq -r '.verdicts[0].id' <<<"$output")" != live-growth ] || break
+	done
 	[ "$(jq -r '.verdicts[0].id' <<<"$output")" = live-growth ]
 	jq -e '.baseline.interval_ns > 1900000000 and (.baseline.ledger | length) == 11' <<<"$output"
 	# 20 MiB a second, more or less.
@@ -127,6 +131,7 @@ worked() {
 @test "a target that was stopped before stays stopped" {
 	start "$bin/grow" 1 1
 	kill -STOP "$target"
+	eventually grep -q '^State:.T' "/proc/$target/status"
 	run "$fallow" report --freeze "$target"
 	[ "$status" -eq 0 ]
 	grep -q '^State:.T' "/proc/$target/status"
@@ -147,6 +152,7 @@ worked() {
 
 @test "musl: anonymous memory is unclaimed" {
 	command -v musl-gcc >/dev/null || skip "no musl-gcc"
+	# That never frees: of musl's malloc it has but what counts up, which has no marks.
 	musl-gcc -static -O1 -o "$BATS_TEST_TMPDIR/musl" "$tree/tests/workloads/grow.c"
 	start "$BATS_TEST_TMPDIR/musl" 100 20
 	sleep 1
@@ -155,7 +161,7 @@ worked() {
 	jq -e '.ledger[] | select(.class == "anon.other") | .resident_bytes > 10 * 1048576' <<<"$output"
 }
 
-@test "Go: anonymous memory is unclaimed" {
+@test "Go: recognised, not decoded" {
 	command -v pup >/dev/null || skip "no pup, a program in Go without C"
 	sleep 600 3>&- | pup >/dev/null 3>&- &
 	targets+=($!)
@@ -163,7 +169,39 @@ worked() {
 	sleep 0.5
 	run "$fallow" report --json "$target"
 	[ "$status" -eq 0 ]
-	jq -e '.allocators == [] and (.warnings | any(test("no known allocator")))' <<<"$output"
+	jq -e '.allocators[0] | .name == "go" and .status == "unsupported" and
+		(.version | test("^go1")) and .reason and .live_bytes == null and
+		.free_bytes == null and .resident_bytes > 0' <<<"$output"
+	jq -e '(.allocators | length) == 1 and
+		(.warnings | any(test("no decoded allocator")))' <<<"$output"
+	jq -e '.allocators[0].resident_bytes == (.ledger[] |
+		select(.class == "heap.unread") | .resident_bytes)' <<<"$output"
+	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || skip "no python3-jsonschema"
+	echo "$output" >"$BATS_TEST_TMPDIR/o"
+	/usr/bin/python3 -c 'import json, jsonschema, sys
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' \
+		"$BATS_TEST_TMPDIR/o" "$tree/Documentation/fallow.schema.json"
+}
+
+@test "undetermined: what is recognised is named, with its own advice" {
+	command -v pup >/dev/null || skip "no pup, a program in Go without C"
+	mkfifo "$BATS_TEST_TMPDIR/html"
+	pup p <"$BATS_TEST_TMPDIR/html" >/dev/null 3>&- &
+	targets+=($!)
+	target=$!
+	exec 8>"$BATS_TEST_TMPDIR/html"
+	yes '<p>x</p>' | head -n 200000 >&8
+	much() {
+		"$fallow" report --json "$target" |
+			jq -e '.allocators[0].resident_bytes > 20 * 1048576'
+	}
+	eventually much
+	run "$fallow" report "$target"
+	exec 8>&-
+	[[ $output == *"undetermined"* ]]
+	[[ $output == *"go is recognised, not decoded; it has"* ]]
+	[[ $output == *"-> call debug.FreeOSMemory()"* ]]
+	[[ $output == *"GOMEMLIMIT"* ]]
 }
 
 @test "no colour where it is not wanted" {

@@ -36,6 +36,8 @@ def check(glibc, pattern, threads, seed):
              f"{seen['live_bytes'] - before['live_bytes']} held {held}; returnable "
              f"{seen['returnable_bytes']} drop {drop}; ledger {ledger} rss {rss}; "
              f"{seen['status']} {seen.get('reason', '')}")
+    heaplib.cell("glibc", glibc.name, pattern, threads, seen["own_free_bytes"], fordblks,
+                 seen["returnable_bytes"], drop)
     # Whose the memory is that somebody got by sbrk is not for the heap to know.
     status = "partial" if pattern == "foreign-sbrk" and threads == 1 else "exact"
     tap.ok(seen["status"] == status, f"{name}: {status}", facts)
@@ -77,12 +79,20 @@ def between(seen, before, after):
     return min(before, after) - slack <= seen <= max(before, after) + slack
 
 
+def check_classes(glibc, pattern, threads):
+    with heaplib.Workload(glibc, pattern, threads, 77) as w:
+        w.work()
+        with w.stopped():
+            heaplib.check_classes(tap, f"{glibc.name}: {pattern}", w, allocator)
+
+
 def main():
     patterns = heaplib.patterns()
     for glibc in heaplib.glibcs(tap):
         for i, pattern in enumerate(patterns):
             for threads in (1, 8):
                 check(glibc, pattern, threads, 1000 + i)
+        check_classes(glibc, "mixed", 4)
     for pattern in ("random-free", "large-pieces", "batches", "mixed"):
         check_running(heaplib.native(), pattern, 8, 7)
     tap.done()

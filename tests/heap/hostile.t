@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import forgelib
 import heaplib
 from tap import Tap
 
 tap = Tap()
 SEEDS = int(os.environ.get("FALLOW_SEEDS", "8"))
 HOSTILE = os.path.join(heaplib.BIN, "hostile")
-TOOL = os.path.join(heaplib.TREE, "build/asan/fallow")
 LIMIT = 60  # seconds; a slow machine and ASan included
 
 
@@ -24,7 +24,7 @@ def check(mode, seed):
     p.stdout.readline()
     begun = time.monotonic()
     try:
-        out = subprocess.run([TOOL, "report", "--json", str(p.pid)], stdout=subprocess.PIPE,
+        out = subprocess.run([forgelib.TOOL, "report", "--json", str(p.pid)], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, timeout=LIMIT, check=False,
                              env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1"})
     except subprocess.TimeoutExpired:
@@ -49,9 +49,7 @@ def check(mode, seed):
 
 
 def main():
-    subprocess.run(["make", "-s", "-C", heaplib.TREE, "-j2", "O=build/asan",
-                    "CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"],
-                   check=True)
+    forgelib.build_tool()
     modes = subprocess.run([HOSTILE], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
     for mode in modes:
         wrong, seen, slowest = [], set(), 0

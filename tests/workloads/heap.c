@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Heaps to look at: seeded patterns of malloc and free, by name, in one or
- * several threads. Commands on stdin, one a line:
+ * heap PATTERN THREADS SEED [SCALE]: heaps to look at, by seeded patterns of malloc
+ * and free in one or several threads, so many times smaller. Commands on stdin, one
+ * a line:
  *
  *   work   run the pattern; answers "held BYTES": the chunks still held, by
  *          their own heads
@@ -36,6 +37,7 @@ struct worker {
 static struct worker workers[THREADS_MAX];
 static size_t nworkers;
 static void (*pattern)(struct worker *w);
+static size_t scale = 1;
 static atomic_int phase;	/* 0 wait, 1 work, 2 churn, 3 quit */
 static atomic_size_t finished;
 
@@ -84,9 +86,14 @@ static void drop(struct worker *w, size_t i)
 	w->slot[i] = NULL;
 }
 
+static size_t scaled(size_t n)
+{
+	return n / scale;
+}
+
 static void allocate(struct worker *w, size_t n, unsigned int low_bit, unsigned int high_bit)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < scaled(n); i++)
 		put(w, i, any_size(w, low_bit, high_bit));
 }
 
@@ -165,17 +172,17 @@ static void foreign_sbrk(struct worker *w)
 	p = sbrk(20000);
 	if (p != (char *)-1)
 		memset(p, 0x5a, 20000);
-	for (size_t i = 3000; i < 9000; i++)
+	for (size_t i = scaled(3000); i < scaled(9000); i++)
 		put(w, i, any_size(w, 5, 12));
 	free_random(w, 50);
 }
 
 static void tcache_heavy(struct worker *w)
 {
-	for (size_t i = 0; i < 40000; i++)
+	for (size_t i = 0; i < scaled(40000); i++)
 		put(w, i, 24 + i % 64 * 16);
 	/* Up to seven of each size stay in the thread's cache. */
-	for (size_t i = 0; i < 64 * 6; i++)
+	for (size_t i = 0; i < scaled(64 * 6); i++)
 		drop(w, i * 7);
 }
 
@@ -188,7 +195,7 @@ static void fastbin_heavy(struct worker *w)
 static void realloc_heavy(struct worker *w)
 {
 	allocate(w, 4000, 4, 13);
-	for (size_t n = 0; n < 20000; n++) {
+	for (size_t n = 0; n < scaled(20000); n++) {
 		size_t i = next_random(w) % w->used, size = any_size(w, 4, 14);
 		void *grown = realloc(w->slot[i], size);
 
@@ -199,7 +206,7 @@ static void realloc_heavy(struct worker *w)
 
 static void calloc_heavy(struct worker *w)
 {
-	for (size_t i = 0; i < 8000; i++) {
+	for (size_t i = 0; i < scaled(8000); i++) {
 		size_t size = any_size(w, 4, 14);
 
 		w->slot[i] = fill(calloc(1, size), size);
@@ -210,7 +217,7 @@ static void calloc_heavy(struct worker *w)
 
 static void aligned(struct worker *w)
 {
-	for (size_t i = 0; i < 4000; i++) {
+	for (size_t i = 0; i < scaled(4000); i++) {
 		size_t size = any_size(w, 4, 14);
 
 		w->slot[i] = NULL;
@@ -224,7 +231,7 @@ static void aligned(struct worker *w)
 /* Aligned beyond a page, and large enough for mappings of their own. */
 static void aligned_mmapped(struct worker *w)
 {
-	for (size_t i = 0; i < 24; i++) {
+	for (size_t i = 0; i < scaled(24); i++) {
 		size_t size = any_size(w, 18, 20);
 
 		w->slot[i] = NULL;
@@ -254,7 +261,7 @@ static void batches(struct worker *w)
 	size_t kept = 0;
 
 	for (int batch = 0; batch < 40; batch++) {
-		size_t from = SLOTS / 2, n = between(w, 100, 600);
+		size_t from = SLOTS / 2, n = scaled(between(w, 100, 600));
 
 		for (size_t i = 0; i < n; i++)
 			put(w, from + i, any_size(w, 8, 15));
@@ -276,7 +283,7 @@ static void step(struct worker *w, unsigned int high_bit)
 
 static void mixed(struct worker *w)
 {
-	for (size_t n = 0; n < 100000; n++)
+	for (size_t n = 0; n < scaled(100000); n++)
 		step(w, 14);
 }
 
@@ -467,7 +474,7 @@ int main(int argc, char **argv)
 {
 	char line[32];
 
-	if (argc != 4) {
+	if (argc != 4 && argc != 5) {
 		for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 			printf("%s\n", patterns[i].name);
 		return argc == 1 ? 0 : 2;
@@ -476,7 +483,9 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], patterns[i].name))
 			pattern = patterns[i].run;
 	nworkers = strtoul(argv[2], NULL, 10);
-	if (!pattern || !nworkers || nworkers > THREADS_MAX)
+	if (argc == 5)
+		scale = strtoul(argv[4], NULL, 10);
+	if (!pattern || !scale || !nworkers || nworkers > THREADS_MAX)
 		return 2;
 	get_info2 = (info2(*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
 	start_workers(strtoull(argv[3], NULL, 10));
