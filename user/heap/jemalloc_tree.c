@@ -14,8 +14,20 @@
 #define RETRIES	    4
 #define RETRIES_MAX 8192u /* pages that are read again, in all */
 #define SLACK	    4096u /* pages that may have become resident since they were counted */
-#define PIECE	    64u /* records are aligned to this, so that none straddles pages */
-#define PIECES	    (RECORD_SIZE / PIECE)
+#define PIECE	    64u /* records and tables are aligned to this */
+#define BATCH	    512u /* records that are read together */
+#define KEPT	    8192u /* lines, 32 MiB: the records of some 4 GiB in small slabs */
+
+/* What records lie in: many are neighbours. One may lie across two lines. */
+struct lines {
+	uint64_t addr[2 * BATCH];
+	uint8_t ok[2 * BATCH];
+	uint8_t data[2 * BATCH][PEEK_LINE];
+	size_t n;
+	/* Those that were read before; a slot is that of one place only. 0: empty. */
+	uint64_t kept_addr[KEPT];
+	uint8_t kept[KEPT][PEEK_LINE];
+};
 
 struct tree_walk {
 	struct jemalloc *j;
@@ -24,8 +36,8 @@ struct tree_walk {
 	uint8_t *data[JE_LEVELS_MAX]; /* a page of each level's table */
 	struct tree_entry *entries; /* of a page of a leaf */
 	size_t n;
-	uint64_t *pieces;
-	uint8_t *raw, *ok;
+	struct lines *lines;
+	uint8_t *raw; /* RECORD_SIZE bytes an entry */
 	uint64_t budget; /* tables, and pages of them, that may still be read */
 	unsigned int retries; /* that are left */
 };
@@ -69,18 +81,106 @@ static void take_element(struct tree_walk *w, uint64_t start, uint64_t word)
 		w->entries[w->n++] = (struct tree_entry){ start, start, record, NULL };
 }
 
-static int gather_records(struct tree_walk *w)
+static int by_address(const void *a, const void *b)
 {
-	int err;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-	for (size_t i = 0; i < w->n * PIECES; i++)
-		w->pieces[i] = w->entries[i / PIECES].record + i % PIECES * PIECE;
-	err = reader_gather(&w->j->src->target->reader, w->pieces, w->n * PIECES, PIECE,
-			    w->raw, w->ok);
-	for (size_t i = 0; !err && i < w->n; i++)
-		if (!memchr(w->ok + i * PIECES, 0, PIECES))
-			w->entries[i].raw = w->raw + i * RECORD_SIZE;
-	return err;
+	return x < y ? -1 : x > y;
+}
+
+/* The lines of the @n entries that have no record yet, each once. */
+static void list_lines(struct lines *l, const struct tree_entry *e, size_t n)
+{
+	size_t kept = 0;
+
+	l->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t first = e[i].record - e[i].record % PEEK_LINE;
+
+		if (e[i].raw)
+			continue;
+		l->addr[l->n++] = first;
+		if (e[i].record + RECORD_SIZE > first + PEEK_LINE)
+			l->addr[l->n++] = first + PEEK_LINE;
+	}
+	qsort(l->addr, l->n, sizeof(l->addr[0]), by_address);
+	for (size_t i = 0; i < l->n; i++)
+		if (!kept || l->addr[i] != l->addr[kept - 1])
+			l->addr[kept++] = l->addr[i];
+	l->n = kept;
+}
+
+static const uint8_t *kept_line(const struct lines *l, uint64_t line)
+{
+	size_t slot = line / PEEK_LINE % KEPT;
+
+	return l->kept_addr[slot] == line ? l->kept[slot] : NULL;
+}
+
+static const uint8_t *read_line(const struct lines *l, uint64_t line)
+{
+	const uint64_t *at = bsearch(&line, l->addr, l->n, sizeof(line), by_address);
+
+	return at && l->ok[at - l->addr] ? l->data[at - l->addr] : NULL;
+}
+
+static void keep_lines(struct lines *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		size_t slot = l->addr[i] / PEEK_LINE % KEPT;
+
+		if (!l->ok[i])
+			continue;
+		l->kept_addr[slot] = l->addr[i];
+		memcpy(l->kept[slot], l->data[i], PEEK_LINE);
+	}
+}
+
+typedef const uint8_t *(*line_fn)(const struct lines *l, uint64_t line);
+
+/* To each of @n entries its record, as far as @find has its lines. */
+static void take_records(struct tree_walk *w, size_t first, size_t n, line_fn find)
+{
+	for (size_t i = first; i < first + n; i++) {
+		struct tree_entry *e = &w->entries[i];
+		size_t at = e->record % PEEK_LINE, left = PEEK_LINE - at;
+		size_t len = left < RECORD_SIZE ? left : RECORD_SIZE;
+		const uint8_t *line = e->raw ? NULL : find(w->lines, e->record - at);
+		const uint8_t *next = line;
+		uint8_t *to = w->raw + i * RECORD_SIZE;
+
+		if (len < RECORD_SIZE)
+			next = line ? find(w->lines, e->record + len) : NULL;
+		if (!next)
+			continue;
+		memcpy(to, line + at, len);
+		memcpy(to + len, next, RECORD_SIZE - len);
+		e->raw = to;
+	}
+}
+
+/* @again: what was kept made no sense. */
+static int gather_records(struct tree_walk *w, bool again)
+{
+	struct reader *r = &w->j->src->target->reader;
+	struct lines *l = w->lines;
+
+	for (size_t i = 0, n; i < w->n; i += n) {
+		int err;
+
+		n = w->n - i < BATCH ? w->n - i : BATCH;
+		if (!again)
+			take_records(w, i, n, kept_line);
+		list_lines(l, w->entries + i, n);
+		if (!l->n)
+			continue;
+		err = reader_gather(r, l->addr, l->n, PEEK_LINE, l->data, l->ok);
+		if (err)
+			return err;
+		take_records(w, i, n, read_line);
+		keep_lines(l);
+	}
+	return 0;
 }
 
 /* The page at @at of a table to @w's buffer. 1 if it is resident, 0 if not, -errno. */
@@ -95,7 +195,7 @@ static int read_page(struct tree_walk *w, const struct table *t, uint64_t at)
 
 /* A page of a leaf, of which the table has [from, to), and what it leads to. */
 static int read_entries(struct tree_walk *w, const struct table *t, uint64_t from,
-			uint64_t to)
+			uint64_t to, bool again)
 {
 	uint64_t at = from - from % w->page;
 	int err = read_page(w, t, at);
@@ -109,18 +209,18 @@ static int read_entries(struct tree_walk *w, const struct table *t, uint64_t fro
 		if (word)
 			take_element(w, start_of(w, t, i), word);
 	}
-	return w->n ? gather_records(w) : 0;
+	return gather_records(w, again);
 }
 
 static int walk_leaf(struct tree_walk *w, const struct table *t, uint64_t from,
 		     uint64_t to)
 {
-	int err = read_entries(w, t, from, to);
+	int err = read_entries(w, t, from, to, false);
 
 	for (int i = 0; !err && i < RETRIES && w->retries; i++, w->retries--) {
 		if (w->v->agree(w->v, w->entries, w->n))
 			break;
-		err = read_entries(w, t, from, to);
+		err = read_entries(w, t, from, to, true);
 	}
 	for (size_t i = 0; !err && i < w->n; i++)
 		err = w->v->entry(w->v, &w->entries[i]);
@@ -204,10 +304,9 @@ static bool make_room(struct tree_walk *w)
 		ok = ok && w->data[i];
 	}
 	w->entries = malloc(n * sizeof(*w->entries));
-	w->pieces = malloc(n * PIECES * sizeof(*w->pieces));
+	w->lines = calloc(1, sizeof(*w->lines));
 	w->raw = malloc(n * RECORD_SIZE);
-	w->ok = malloc(n * PIECES);
-	return ok && w->entries && w->pieces && w->raw && w->ok;
+	return ok && w->entries && w->lines && w->raw;
 }
 
 int je_walk_tree(struct jemalloc *j, struct tree_visitor *v)
@@ -226,8 +325,7 @@ int je_walk_tree(struct jemalloc *j, struct tree_visitor *v)
 	for (unsigned int i = 0; i < JE_LEVELS_MAX; i++)
 		free(w.data[i]);
 	free(w.entries);
-	free(w.pieces);
+	free(w.lines);
 	free(w.raw);
-	free(w.ok);
 	return err;
 }
