@@ -46,6 +46,7 @@ struct join {
 	size_t block; /* the first block that is not told */
 	size_t mark; /* the first cached address that is not below the walk */
 	uint64_t huge_end; /* of the huge page whose last extents came from one */
+	uint64_t absent; /* from there on extents may begin unseen; 0: nowhere */
 };
 
 /* The place of an arena among the heap's. */
@@ -200,23 +201,32 @@ static int emit_slab(struct join *k, const struct record *r)
  * cache lines. One of a small class has pages to itself because it was sampled for a
  * profile.
  */
-static uint64_t end_of_large(struct jemalloc *j, const struct record *r)
+static uint64_t end_of_large(const struct jemalloc *j, const struct record *r)
 {
 	uint64_t size = r->end - r->start, usable = j->classes->size[r->szind];
 
 	if (r->szind < j->classes->nsmall)
 		return usable < r->end - r->addr ? r->addr + usable : r->end;
-	if (r->addr != r->start || size > usable)
-		j->padded = true;
-	return j->padded && size > JE_PAGE ? r->addr + size - JE_PAGE : r->end;
+	return j->padding == PADDED && size > JE_PAGE ? r->addr + size - JE_PAGE : r->end;
+}
+
+static int settle_padding(struct jemalloc *j, const struct record *r)
+{
+	if (j->padding != PADDING_UNKNOWN || !je_is_large(j->classes, r))
+		return 0;
+	j->padding = je_padding_of(j, r);
+	return j->padding == PADDING_UNKNOWN ? je_find_padding(j) : 0;
 }
 
 static int emit_large(struct join *k, const struct record *r)
 {
 	const struct jemalloc *j = k->j;
 	enum extent_kind kind = EXTENT_LIVE;
-	uint64_t end = end_of_large(k->j, r);
-	int err;
+	int err = settle_padding(k->j, r);
+	uint64_t end = end_of_large(j, r);
+
+	if (err)
+		return err;
 
 	while (k->mark < j->ncached && j->cached[k->mark] < r->start)
 		k->mark++;
@@ -248,10 +258,20 @@ static int emit_record(struct join *k, const struct record *r)
 	return emit_as(k, r->arena, EXTENT_FREE, r->start, r->end);
 }
 
-/* What an entry leads to. False if it makes no sense: it changed while it was read. */
-static bool decode(const struct jemalloc *j, const struct tree_entry *e, struct record *r)
+/*
+ * What an entry leads to. False if it makes no sense: it changed while it was read. The
+ * last page of an extent leads there, too, and is met first if what its first page has
+ * in the tree is not resident.
+ */
+static bool decode(const struct join *k, const struct tree_entry *e, struct record *r)
 {
-	return je_decode(j, j->record, j->classes, e->raw, e->start, r);
+	const struct jemalloc *j = k->j;
+	uint64_t start = get64(e->raw, RECORD_ADDR);
+
+	start -= start % JE_PAGE;
+	if (!k->absent || start < k->absent || start > e->start)
+		start = e->start;
+	return je_decode(j, j->record, j->classes, e->raw, start, r) && r->end > e->start;
 }
 
 /* Whether each entry that is not within what the one before describes is a record. */
@@ -265,7 +285,7 @@ static bool entries_agree(struct tree_visitor *v, const struct tree_entry *e, si
 	for (size_t i = 0; i < n; i++) {
 		if (e[i].start < at || !e[i].raw)
 			continue;
-		if (!decode(k->j, &e[i], &r) ||
+		if (!decode(k, &e[i], &r) ||
 		    (r.slab && r.nfree != je_free_regions(c, &r)))
 			return false;
 		at = r.end;
@@ -324,11 +344,12 @@ static int take_entry(struct tree_visitor *v, const struct tree_entry *e)
 	if (!je_block_of(k->j, e->record))
 		heap_incomplete(k->j->heap,
 				"not all blocks of jemalloc's own records were found");
-	if (!decode(k->j, e, &r)) {
+	if (!decode(k, e, &r)) {
 		heap_incomplete(k->j->heap, "the heap changed while it was read");
 		k->j->heap->torn += e->last + JE_PAGE - e->start;
 		return emit_unread(k, e->start, e->last + JE_PAGE);
 	}
+	k->absent = 0;
 	err = emit_before(k, r.start, r.huge);
 	return err ? err : emit_record(k, &r);
 }
@@ -337,8 +358,10 @@ static int take_absent(struct tree_visitor *v, uint64_t start, uint64_t end)
 {
 	struct join *k = (struct join *)v;
 
+	start = start > k->at ? start : k->at;
+	k->absent = k->absent ? k->absent : start;
 	heap_absent(k->j->heap);
-	return emit_unread(k, start > k->at ? start : k->at, end);
+	return emit_unread(k, start, end);
 }
 
 static int emit_all(struct join *k)

@@ -83,6 +83,9 @@ struct block {
 	uint32_t arena; /* of records in it; JE_ARENAS: none seen */
 };
 
+/* Whether large allocations have a page more than they can use (cache_oblivious). */
+enum je_padding { PADDING_UNKNOWN, PADDED, NOT_PADDED };
+
 struct jemalloc {
 	struct heap *heap; /* that this is the private part of */
 	const struct heap_source *src;
@@ -97,7 +100,7 @@ struct jemalloc {
 	size_t nblocks, blocks_cap;
 	uint64_t *cached; /* what thread caches hold, by address */
 	size_t ncached, cached_cap;
-	bool padded; /* large allocations have a page more (cache_oblivious) */
+	enum je_padding padding;
 	bool decay_known;
 	int64_t dirty_decay_ms, muzzy_decay_ms;
 	uint32_t slot[JE_ARENAS]; /* arena's index in heap->arenas, plus 1; 0: none */
@@ -120,6 +123,8 @@ int je_find_root(struct jemalloc *j);
  * blocks are of. record stays NULL if none holds. 0 or -errno.
  */
 int je_choose_layout(struct jemalloc *j);
+/* Settles j->padding by all records. 0 or -errno. */
+int je_find_padding(struct jemalloc *j);
 
 /* jemalloc_record.c: fills j->tables. */
 void je_fill_classes(struct jemalloc *j);
@@ -130,6 +135,9 @@ void je_fill_classes(struct jemalloc *j);
 bool je_decode(const struct jemalloc *j, const struct record_layout *l,
 	       const struct class_table *c, const uint8_t *raw, uint64_t start,
 	       struct record *r);
+/* Whether it is a large allocation, and what it shows of padding. */
+bool je_is_large(const struct class_table *c, const struct record *r);
+enum je_padding je_padding_of(const struct jemalloc *j, const struct record *r);
 /* Of a slab: regions, and how many of them its bitmap has as free. */
 unsigned int je_regions(const struct class_table *c, const struct record *r);
 unsigned int je_free_regions(const struct class_table *c, const struct record *r);

@@ -83,6 +83,24 @@ static bool large_holds(const struct class_table *c, const struct record *r)
 	return !r->szind || r->end - r->start > c->size[r->szind - 1];
 }
 
+enum je_padding je_padding_of(const struct jemalloc *j, const struct record *r)
+{
+	const struct class_table *c = j->classes;
+	uint64_t size = r->end - r->start;
+
+	if (r->addr != r->start || size > c->size[r->szind])
+		return PADDED;
+	/* What is left without the page would be of a smaller class. */
+	if (size - JE_PAGE <= c->size[r->szind - 1] || j->record->split_bins)
+		return NOT_PADDED;
+	return PADDING_UNKNOWN;
+}
+
+bool je_is_large(const struct class_table *c, const struct record *r)
+{
+	return !r->slab && r->szind < c->n && r->szind >= c->nsmall;
+}
+
 bool je_decode(const struct jemalloc *j, const struct record_layout *l,
 	       const struct class_table *c, const uint8_t *raw, uint64_t start,
 	       struct record *r)

@@ -33,6 +33,7 @@ static const struct record_layout record_layouts[] = {
 #define TRIES_MAX  4096 /* words of a VMA that could be a table's address */
 #define LOOKS_MAX  (1u << 16) /* pages of tables, lest forged ones cost hours */
 #define LOOK_BATCH 64
+#define UNSHIFTED  4 /* so many at the start of their pages: if padded, one of 64 is */
 #define SAMPLE	   20000 /* records that the layouts are judged by */
 
 struct look {
@@ -339,6 +340,21 @@ static int judge_entry(struct tree_visitor *v, const struct tree_entry *e)
 	return ++g->seen == SAMPLE;
 }
 
+/* What large allocations there are, until it is clear. */
+static int padding_entry(struct tree_visitor *v, const struct tree_entry *e)
+{
+	struct judge *g = (struct judge *)v;
+	const struct jemalloc *j = g->j;
+	enum je_padding found;
+	struct record r;
+
+	if (!e->raw || !je_decode(j, j->record, j->classes, e->raw, e->start, &r) ||
+	    !je_is_large(j->classes, &r))
+		return 0;
+	found = je_padding_of(j, &r);
+	return found == PADDING_UNKNOWN && ++g->seen == UNSHIFTED ? NOT_PADDED : found;
+}
+
 static bool judge_all(struct tree_visitor *v, const struct tree_entry *e, size_t n)
 {
 	(void)v;
@@ -377,6 +393,16 @@ int je_choose_layout(struct jemalloc *j)
 	if (best < HITS_MIN || best < g.seen / 4 * 3)
 		j->record = NULL;
 	return 0;
+}
+
+/* Where little is there that could tell: jemalloc's default. */
+int je_find_padding(struct jemalloc *j)
+{
+	struct judge g = { { judge_all, padding_entry, judge_absent }, .j = j };
+	int found = je_walk_tree(j, &g.visitor);
+
+	j->padding = found > 0 ? (enum je_padding)found : PADDED;
+	return found < 0 && found != -EPROTO ? found : 0;
 }
 
 int je_find_root(struct jemalloc *j)
