@@ -50,12 +50,15 @@ static uint64_t mapped_end(const struct glibc *g, uint64_t start, uint64_t end)
 	return v->end < end ? v->end : end;
 }
 
-static uint64_t top_end(struct glibc *g, const struct arena *a)
+/* One that cannot be read goes on to the end of what is mapped, as most do. */
+static uint64_t top_end(struct glibc *g, const struct arena *a, const struct vma *v)
 {
 	struct chunk_head h;
 
-	if (peek_read(&g->peek, a->top, &h, sizeof(h)))
-		return a->top;
+	if (peek_read(&g->peek, a->top, &h, sizeof(h))) {
+		heap_absent(g->heap);
+		return v->end;
+	}
 	return a->top + (h.size & ~(uint64_t)SIZE_FLAGS);
 }
 
@@ -71,7 +74,7 @@ static int brk_segment(struct glibc *g)
 	start = g->par.found && g->par.sbrk_base ? g->par.sbrk_base : v->start;
 	if (start > a->top)
 		start = v->start;
-	end = mapped_end(g, start, top_end(g, a));
+	end = mapped_end(g, start, top_end(g, a, v));
 	if (end <= a->top) {
 		heap_incomplete(g->heap,
 				"the top of the main heap is outside its mapping");
