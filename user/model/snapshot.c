@@ -7,6 +7,7 @@
 #include "model/snapshot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,26 @@ static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
 	return 0;
 }
 
+/* What could not be looked through may hide an allocator. */
+static void warn_of_heaps(struct snapshot *s, size_t decoded)
+{
+	uint64_t swapped = 0;
+
+	for (size_t i = 0; i < s->vmas.n; i++)
+		if (!(s->vmas.v[i].flags & VMA_SHARED))
+			swapped += s->vmas.v[i].st.swap;
+	if (!decoded)
+		snapshot_warn(s,
+			      "no %s allocator was found: anonymous memory is "
+			      "unclaimed, which does not mean that it is in use",
+			      s->nheaps ? "decoded" : "known");
+	if (swapped)
+		snapshot_warn(s,
+			      "%" PRIu64 " KiB of private memory are on swap: an "
+			      "allocator whose roots are among them is not found",
+			      swapped >> 10);
+}
+
 static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 {
 	struct heap_source src = { .target = t, .vmas = &s->vmas };
@@ -130,11 +151,7 @@ static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 	decoded = s->nheaps;
 	if (known_detect(&src, s->heaps, &s->nheaps, e))
 		return -1;
-	if (!decoded)
-		snapshot_warn(s,
-			      "no %s allocator was found: anonymous memory is "
-			      "unclaimed, which does not mean that it is in use",
-			      s->nheaps ? "decoded" : "known");
+	warn_of_heaps(s, decoded);
 	return 0;
 }
 
