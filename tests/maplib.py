@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Address-space workloads, smaps, and the tool's view of them."""
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -222,3 +223,14 @@ def reclaim(group, size):
     for limit in limits:
         with open(f"{group}/memory.high", "w", encoding="ascii") as f:
             f.write(str(limit))
+
+
+def page_out(pid, ranges):
+    """Has the kernel reclaim these ranges of a process: MADV_PAGEOUT, as if it had asked."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(434, pid, 0)  # pidfd_open
+    for i in range(0, len(ranges), 1024):
+        some = [n for start, end in ranges[i:i + 1024] for n in (start, end - start)]
+        iov = (ctypes.c_uint64 * len(some))(*some)
+        libc.syscall(440, fd, iov, ctypes.c_size_t(len(some) // 2), 21, 0)
+    os.close(fd)

@@ -55,14 +55,6 @@ def reclaim():
         maplib.reclaim(GROUP, 256 * MIB)
 
 
-def process_madvise_pageout(pid, ranges):
-    fd = libc.syscall(434, pid, 0)
-    for start, end in ranges:
-        iov = (ctypes.c_uint64 * 2)(start, end - start)
-        libc.syscall(440, fd, ctypes.byref(iov), ctypes.c_size_t(1), 21, 0)
-    os.close(fd)
-
-
 def is_ours(v):
     """The workload's own memory, not that of its libraries."""
     return v["name"] == "" or "maps-" in v["name"] or "memfd" in v["name"] or \
@@ -105,7 +97,7 @@ def check(name, modes, want, by=None, cwd="/tmp", prepare=None):
 
 def with_swap():
     check("anonymous, swap", ["pages"], ["SWAPPABLE"])
-    check("anonymous, MADV_PAGEOUT", ["pages"], ["SWAPPABLE"], by=process_madvise_pageout)
+    check("anonymous, MADV_PAGEOUT", ["pages"], ["SWAPPABLE"], by=maplib.page_out)
     check("shmem, swap", ["shmem"], ["SWAPPABLE"])
     check("huge pages, swap", ["thp"], ["SWAPPABLE"])
     check("lazyfree and written again", ["lazyfree"], ["DROP", "SWAPPABLE"])
