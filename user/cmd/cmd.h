@@ -27,6 +27,7 @@
 #define OPT_IDLE     (1u << 7)
 #define OPT_COLUMNS  (1u << 8) /* --columns and --sort */
 #define OPT_HEAP     (1u << 9) /* --show-data, and heaps by size class */
+#define OPT_QUICK    (1u << 10)
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
@@ -35,6 +36,7 @@ struct options {
 	bool json, freeze;
 	bool show_data; /* of what pins memory */
 	bool by_size; /* heaps by size class */
+	bool quick; /* heaps by their free lists */
 	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;

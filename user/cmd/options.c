@@ -25,7 +25,8 @@ enum {
 	KEY_IDLE,
 	KEY_COLUMNS,
 	KEY_SORT,
-	KEY_SHOW_DATA
+	KEY_SHOW_DATA,
+	KEY_QUICK
 };
 
 static const struct known_option {
@@ -44,6 +45,7 @@ static const struct known_option {
 	{ { "columns", required_argument, NULL, KEY_COLUMNS }, OPT_COLUMNS },
 	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
 	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
+	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -162,6 +164,9 @@ static int apply(struct options *o, int key, struct error *e)
 		return 0;
 	case KEY_SHOW_DATA:
 		o->show_data = true;
+		return 0;
+	case KEY_QUICK:
+		o->quick = true;
 		return 0;
 	case KEY_CGROUP:
 		o->cgroup = optarg;

@@ -60,6 +60,7 @@ static int look(struct session *ss, const struct options *o, struct snapshot *s,
 	bool terminal = !o->quiet && isatty(STDERR_FILENO);
 	struct look how = { .idle_ns = o->idle_ns,
 			    .by_size = o->by_size,
+			    .quick = o->quick,
 			    .progress = terminal ? &p.progress : NULL };
 	int err = snapshot_take(s, &ss->target, &ss->pages, &how, e);
 

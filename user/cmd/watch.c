@@ -20,6 +20,7 @@ static const char usage[] =
 	"\n"
 	"The report of a process, redrawn each interval, with change and rate a line.\n"
 	"q or Ctrl-C ends it; so does the end of the process (exit status 3).\n"
+	"Heaps are looked at quickly: see report --quick.\n"
 	"\n"
 	"  -i, --interval=T  time between two looks (default 2s)\n"
 	"  -j, --json        one JSON object a line\n" HELP_TARGET;
@@ -261,6 +262,7 @@ int cmd_watch(int argc, char **argv)
 	if (status)
 		return status > 0 ? EXIT_DONE : report_error(&e);
 	w.o.quiet = true;
+	w.o.quick = true;
 	setlocale(LC_CTYPE, "");
 	return watch(&w, &e) ? report_error(&e) : EXIT_DONE;
 }

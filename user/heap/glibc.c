@@ -215,7 +215,8 @@ static int emit_segment(struct join *j, struct walk_window *w, const struct segm
 	if (s->kind == SEGMENT_HEAP)
 		err = emit_unit(&j->out, s->arena, s->start, s->end);
 	if (!err)
-		err = glibc_walk_segment(j->g, w, s, &j->visitor);
+		err = j->g->heap->quick ? glibc_tell_free(j->g, s, &j->visitor)
+					: glibc_walk_segment(j->g, w, s, &j->visitor);
 	if (!err && j->run < j->run_end)
 		err = close_run(j, s->arena);
 	return err;
@@ -376,6 +377,7 @@ static void glibc_free(struct heap *h)
 	free(g->arenas);
 	free(g->segments);
 	free(g->marks);
+	free(g->free);
 	peek_free(&g->peek);
 	free(g);
 	free(h->arenas);
@@ -441,6 +443,12 @@ static void conclude(struct heap *h, struct glibc *g)
 			"of the main heap, %llu bytes by its own count, %llu were found",
 			(unsigned long long)g->arenas[0].system_mem,
 			(unsigned long long)h->arenas[0].mapped);
+	if (h->quick) {
+		heap_incomplete(h,
+				"a quick look: what thread caches hold, and lists that "
+				"are too long, counts as in use");
+		glibc_bound_error(g);
+	}
 	for (size_t i = 0; i < g->narenas; i++)
 		h->own_free += h->arenas[i].bytes[EXTENT_FREE] +
 			       h->arenas[i].bytes[EXTENT_TOP] +
@@ -457,11 +465,13 @@ static int glibc_walk(struct heap *h, const struct heap_source *src,
 	int err;
 
 	g->src = src;
+	/* Where what replaced brk ends is known by its chunks only. */
+	h->quick = src->quick && !g->arenas[0].noncontiguous;
 	if (!g->par.found)
 		heap_incomplete(h, "malloc's parameters (mp_) were not found");
 	err = glibc_find_segments(g);
 	if (!err)
-		err = glibc_find_marks(g);
+		err = h->quick ? glibc_find_free(g) : glibc_find_marks(g);
 	if (!err)
 		err = emit_all(&j);
 	conclude(h, g);

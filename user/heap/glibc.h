@@ -63,6 +63,18 @@ struct malloc_par {
 	uint64_t mmapped_mem, sbrk_base, tcache_bins, tcache_max_bytes, tcache_count;
 };
 
+/* What may be free, though a quick look did not see it so. */
+enum hiding {
+	HIDES_NOTHING,
+	HIDES_SMALL, /* chunks of less than half a page */
+	HIDES_PAGES,
+};
+
+struct free_chunk {
+	uint64_t start, end;
+	uint32_t arena;
+};
+
 struct arena {
 	uint64_t addr; /* of its malloc_state */
 	uint64_t top;
@@ -73,6 +85,9 @@ struct arena {
 	uint64_t *known;
 	size_t nknown;
 	bool collected;
+	/* Of a quick look. */
+	enum hiding hides;
+	uint64_t fast_bytes; /* in fastbins */
 };
 
 enum segment_kind {
@@ -110,6 +125,9 @@ struct glibc {
 	uint64_t *marks; /* by address */
 	size_t nmarks, marks_cap;
 	size_t chunks_max; /* as many as what is mapped could hold */
+	/* Of a quick look: what lists have, by address; the first that is not told. */
+	struct free_chunk *free;
+	size_t nfree, next_free;
 	struct peek peek;
 	uint32_t found_mmaps;
 	uint64_t found_mmapped;
@@ -133,6 +151,9 @@ int glibc_find_segments(struct glibc *g);
 int glibc_find_marks(struct glibc *g);
 /* Fills @a->known from its bins. 0 or -errno. */
 int glibc_collect_bins(struct glibc *g, struct arena *a);
+
+/* Whether fastbins are mangled (PROTECT_PTR), by the one that begins with @head. */
+bool glibc_fastbin_mangled(struct glibc *g, uint64_t head, unsigned int bin);
 
 /* What the walk meets, in address order. */
 enum chunk_kind {
@@ -164,5 +185,12 @@ struct walk_window *walk_window_new(void);
 void walk_window_free(struct walk_window *w);
 int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
 		       struct chunk_visitor *v);
+
+/* glibc_quick.c: fills free from all lists. 0 or -errno. */
+int glibc_find_free(struct glibc *g);
+/* A segment by that, as glibc_walk_segment(). Segments come in address order. */
+int glibc_tell_free(struct glibc *g, const struct segment *s, struct chunk_visitor *v);
+/* How far that may be wrong: fills the heap's error, once all is told. */
+void glibc_bound_error(struct glibc *g);
 
 #endif

@@ -248,8 +248,7 @@ static int fastbin_next(struct glibc *g, uint64_t chunk, unsigned int bin, bool 
 	return in_fastbin(e.size, bin) ? 0 : -EPROTO;
 }
 
-/* Whether fastbins are mangled, from the first link of @head. */
-static bool fastbin_mangled(struct glibc *g, uint64_t head, unsigned int bin)
+bool glibc_fastbin_mangled(struct glibc *g, uint64_t head, unsigned int bin)
 {
 	uint64_t next, after;
 
@@ -301,7 +300,7 @@ static int find_arena_fastbins(struct glibc *g, const struct arena *a)
 		int err;
 
 		if (!known)
-			mangled = fastbin_mangled(g, chunk, bin);
+			mangled = glibc_fastbin_mangled(g, chunk, bin);
 		known = true;
 		last = chunk;
 		err = fastbin_next(g, chunk, bin, mangled, &at[bin]);

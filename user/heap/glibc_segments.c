@@ -497,7 +497,9 @@ static int mmapped_segments(struct glibc *g)
 	err = look_at_unclaimed(g, g->nsegments, NULL);
 	if (err || !g->par.found)
 		return err;
-	if (g->found_mmaps < g->par.n_mmaps && g->found_mmapped < g->par.mmapped_mem)
+	/* That looks at each page. */
+	if (g->found_mmaps < g->par.n_mmaps && g->found_mmapped < g->par.mmapped_mem &&
+	    !g->heap->quick)
 		err = find_merged(g);
 	if (g->found_mmaps != g->par.n_mmaps || g->found_mmapped != g->par.mmapped_mem)
 		heap_incomplete(g->heap,

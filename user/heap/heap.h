@@ -124,6 +124,13 @@ enum heap_status {
 	HEAP_UNSUPPORTED,
 };
 
+/* How far a quick look may be wrong, in bytes: of what is told as live, or as used... */
+struct heap_error {
+	uint64_t live; /* ...at most so much is free */
+	uint64_t returnable; /* ...at most so much is returnable */
+	uint64_t held; /* ...at most so much is fallow, and kept */
+};
+
 struct heap_ops;
 
 struct heap {
@@ -144,6 +151,8 @@ struct heap {
 	 * as used (mallinfo2().fordblks).
 	 */
 	uint64_t own_free;
+	bool quick; /* the walk took the lists' word for what is free */
+	struct heap_error error; /* then */
 	/* By the model's sweep: those that keep most, the worst first; and all of them. */
 	struct remnant remnants[REMNANTS_MAX];
 	size_t nremnants;
@@ -158,6 +167,7 @@ struct heap_source {
 	struct target *target; /* reader included */
 	const struct vma_list *vmas;
 	bool by_size; /* sizes are wanted, though that makes more extents */
+	bool quick; /* where blocks have records in themselves: not a walk from block to block */
 };
 
 struct heap_ops {

@@ -81,6 +81,7 @@ struct look {
 	uint64_t
 		idle_ns; /* when pages are accessed, looking each so often; 0: not that */
 	bool by_size; /* the heaps' size classes: slower where blocks are small */
+	bool quick; /* heaps by their free lists where that is faster: see heap_error */
 	struct progress *progress; /* may be NULL */
 };
 

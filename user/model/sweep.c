@@ -47,6 +47,7 @@ struct sweep {
 	size_t taken; /* the first of these that ends above what is being filed */
 	size_t claim; /* the first one that ends above what is being filed */
 	struct progress *progress; /* may be NULL */
+	bool quick;
 	uint64_t done, total; /* bytes of heap filed; of all VMAs resident */
 	uint64_t told; /* done at the last tick */
 };
@@ -384,7 +385,8 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 {
 	struct heap_source src = { .target = sw->t,
 				   .vmas = &sw->s->vmas,
-				   .by_size = sw->classes };
+				   .by_size = sw->classes,
+				   .quick = sw->quick };
 
 	if (sw->classes && classes_begin(sw->classes, h))
 		return error_sys(sw->e, ENOMEM, "size classes");
@@ -596,6 +598,7 @@ int sweep(struct snapshot *s, struct target *t, struct pages *p,
 			    .e = e,
 			    .stream = { .pages = p, .target = t, .vmas = &s->vmas },
 			    .progress = how->progress,
+			    .quick = how->quick,
 			    .page = t->reader.page_size };
 	int err = 0;
 

@@ -182,6 +182,17 @@ static json_t *settings(const struct heap *h, bool *ok)
 	return o;
 }
 
+/* Of a quick look. */
+static json_t *quick_error(const struct heap *h, bool *ok)
+{
+	json_t *o = json_object();
+
+	set(o, "live", count(h->error.live), ok);
+	set(o, "returnable", count(h->error.returnable), ok);
+	set(o, "held", count(h->error.held), ok);
+	return o;
+}
+
 static json_t *allocator(const struct heap *h, bool *ok)
 {
 	static const char *const status[] = { "exact", "partial", "unsupported" };
@@ -204,6 +215,8 @@ static json_t *allocator(const struct heap *h, bool *ok)
 	set(o, "fallow_bytes", count(known ? t.returnable + t.held : UNKNOWN), ok);
 	set(o, "returnable_bytes", count(known ? t.returnable : UNKNOWN), ok);
 	set(o, "torn_bytes", count(h->torn), ok);
+	if (h->quick)
+		set(o, "error_bytes", quick_error(h, ok), ok);
 	set(o, "purge", h->ops->purge ? json_string(h->ops->purge) : json_null(), ok);
 	set(o, "settings", settings(h, ok), ok);
 	set(o, "arenas", arenas(h, ok), ok);

@@ -142,6 +142,14 @@ void text_heap_line(FILE *out, const struct heap *h)
 	if (h->reason[0])
 		fprintf(out, "\n    %s",
 			escape_terminal(reason, sizeof(reason), h->reason));
+	if (h->quick)
+		fprintf(out,
+			"\n    of what is live at most %s is free, and at most %s more "
+			"is "
+			"returnable, %s held",
+			size_format(a, h->error.live),
+			size_format(b, h->error.returnable),
+			size_format(c, h->error.held));
 	fputc('\n', out);
 }
 
