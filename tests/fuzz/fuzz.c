@@ -25,6 +25,7 @@ bool input_parse(const uint8_t *data, size_t size, struct input *in)
 	in->seed = &seeds[data[0] % nseeds];
 	in->how.stop = data[1] & 1 ? 1ull << (data[1] >> 4) : 0;
 	in->how.by_size = data[1] & 2;
+	in->how.quick = data[1] & 4;
 	in->n = (size - INPUT_HEAD) / sizeof(struct edit);
 	in->n = in->n < EDITS_MAX ? in->n : EDITS_MAX;
 	memcpy(in->edits, data + INPUT_HEAD, in->n * sizeof(struct edit));

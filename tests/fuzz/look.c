@@ -222,7 +222,8 @@ void look(struct image *im, const struct heap_ops *ops, const struct edit *edits
 {
 	struct heap_source src = { .target = &im->target,
 				   .vmas = &im->seen,
-				   .by_size = how && how->by_size };
+				   .by_size = how && how->by_size,
+				   .quick = how && how->quick };
 	struct error e = { .status = EXIT_DONE };
 	struct heap *h = NULL;
 	int answer;

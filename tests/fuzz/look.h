@@ -22,7 +22,7 @@ struct look {
 };
 
 struct how {
-	bool by_size; /* as in struct heap_source */
+	bool by_size, quick; /* as in struct heap_source */
 	uint64_t stop; /* the sink's answer to extent or unit of that number is not 0 */
 };
 
