@@ -3,17 +3,19 @@
 """A whole report on big heaps, against one process_vm_readv() pass over what is
 resident, taken in turn. Prints ratios: times on their own mean little."""
 import ctypes
+import glob
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 from heaplib import BIN, FALLOW
 
+MIB = 1 << 20
 WINDOW = 256 << 10
 ROUNDS = 5
 libc = ctypes.CDLL(None, use_errno=True)
@@ -35,59 +37,118 @@ def read_pass(pid, ranges):
 
 
 def heap_ranges(pid):
+    """What is anonymous and large: the heap, whoever's it is."""
+    out = []
     with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
-        return [tuple(int(x, 16) for x in line.split()[0].split("-"))
-                for line in f if "[heap]" in line]
+        for line in f:
+            fields = line.split()
+            start, end = (int(x, 16) for x in fields[0].split("-"))
+            if fields[1] == "rw-p" and fields[4] == "0" and end - start > MIB:
+                out.append((start, end))
+    return out
 
 
-def report(pid):
+class Heap:
+    """bigheap with so many MiB in blocks of up to so many bytes."""
+
+    def __init__(self, mib, largest, library):
+        env = {**os.environ, "LD_PRELOAD": library or ""}
+        self.process = subprocess.Popen([os.path.join(BIN, "bigheap"), str(mib), str(largest)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, env=env)
+        self.pid = self.process.pid
+        self.process.stdout.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.kill()
+        self.process.wait()
+
+
+def report(pid, *options):
     begun = time.monotonic()
-    out = subprocess.run([FALLOW, "report", "--json", "--source=procfs", str(pid)],
+    out = subprocess.run([FALLOW, "report", "--json", "--source=procfs", *options, str(pid)],
                          stdout=subprocess.PIPE, check=True).stdout
     return time.monotonic() - begun, json.loads(out)
 
 
-def bench(mib, largest):
-    p = subprocess.Popen([os.path.join(BIN, "bigheap"), str(mib), str(largest)],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    p.stdout.readline()
-    passes, reports = [], []
-    for _ in range(ROUNDS):
-        passes.append(read_pass(p.pid, heap_ranges(p.pid)))
-        took, snapshot = report(p.pid)
-        reports.append(took)
-    p.kill()
-    p.wait()
-    one, whole = statistics.median(passes), statistics.median(reports)
-    rss = snapshot["process"]["rss_bytes"]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(f"  {mib:5} MiB, blocks to {largest:6} B: {whole / one:5.2f} readv passes  "
-          f"({rss / whole / 1e9:4.1f} GB/s, {whole:.3f} s; pass {one:.3f} s)  "
-          f"{snapshot['allocators'][0]['status']}")
-    return peak
+def timed(command, cwd=None):
+    begun = time.monotonic()
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True, cwd=cwd)
+    return time.monotonic() - begun
 
 
-def tool_peak(mib):
+def by_gcore(pid):
+    """Writing a core, for which the target is stopped, and opening it."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as d:
+        stopped = timed(["gcore", "-o", "core", str(pid)], cwd=d)
+        opened = timed(["gdb", "-batch", "-ex", "info threads", os.path.join(BIN, "bigheap"),
+                        os.path.join(d, f"core.{pid}")])
+    return stopped, opened
+
+
+def by_gdb(pid, library):
+    """A debugger that calls the allocator's own statistics; the target is stopped."""
+    call = "(void)malloc_stats_print(0, 0, 0)" if library else "(int)malloc_info(0, stdout)"
+    return timed(["gdb", "-batch", "-p", str(pid), "-ex", f"call {call}"])
+
+
+def bench(mib, largest, library=None, debugger=False):
+    with Heap(mib, largest, library) as heap:
+        passes, reports, quicks = [], [], []
+        for _ in range(ROUNDS):
+            passes.append(read_pass(heap.pid, heap_ranges(heap.pid)))
+            took, snapshot = report(heap.pid)
+            reports.append(took)
+            quicks.append(report(heap.pid, "--quick")[0])
+        one, whole, quick = (statistics.median(t) for t in (passes, reports, quicks))
+        a, rss = snapshot["allocators"][0], snapshot["process"]["rss_bytes"]
+        print(f"  {a['name']:8} {mib:5} MiB, blocks to {largest:6} B: {whole / one:5.2f} readv "
+              f"passes ({rss / whole / 1e9:4.1f} GB/s, {whole:.3f} s; pass {one:.3f} s), "
+              f"quick {quick / one:5.2f} ({quick:.3f} s)  {a['status']}")
+        if debugger:
+            called = by_gdb(heap.pid, library)
+            stopped, opened = by_gcore(heap.pid)
+            print(f"    beside it: gdb calling for statistics {called / whole:5.2f} reports "
+                  f"({called:.2f} s stopped); gcore {stopped / whole:5.2f} ({stopped:.2f} s "
+                  f"stopped), opening it {opened / whole:5.2f}")
+
+
+def tool_peak(mib, largest, library=None):
     """The tool's own peak: of a process that had no other child."""
     code = ("import resource,subprocess,sys;"
             "subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL);"
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)")
-    p = subprocess.Popen([os.path.join(BIN, "bigheap"), str(mib), "4096"],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    p.stdout.readline()
-    out = subprocess.run([sys.executable, "-c", code, FALLOW, "report", "--json", str(p.pid)],
-                         stdout=subprocess.PIPE, check=True, text=True).stdout
-    p.kill()
-    p.wait()
-    print(f"  tool's peak memory on a heap of {mib} MiB: {int(out) / 1024:.1f} MiB")
+    with Heap(mib, largest, library) as heap:
+        out = subprocess.run([sys.executable, "-c", code, FALLOW, "report", "--json",
+                              str(heap.pid)], stdout=subprocess.PIPE, check=True,
+                             text=True).stdout
+    print(f"  tool's peak memory, {mib} MiB, blocks to {largest} B"
+          f"{', jemalloc' * bool(library)}: {int(out) / 1024:.1f} MiB")
+
+
+def fits(mib):
+    with open("/proc/meminfo", encoding="ascii") as f:
+        available = next(int(line.split()[1]) for line in f if line.startswith("MemAvailable"))
+    return available >> 10 > mib * 5 // 4 + 1024
 
 
 def main():
+    jemalloc = next(iter(glob.glob("/usr/lib/*/libjemalloc.so.2")), None)
     print("report, against one process_vm_readv pass over the heap:")
-    for mib in (1024, 4096):
-        for largest in (256, 4096, 65536):
-            bench(mib, largest)
-    tool_peak(4096)
+    # The last: 20 million and more blocks.
+    for mib, largest in ((1024, 256), (1024, 4096), (4096, 4096), (8192, 65536), (1900, 128)):
+        if fits(mib):
+            bench(mib, largest, debugger=mib == 8192)
+    if jemalloc and fits(10240):
+        bench(10240, 4096, jemalloc, debugger=True)
+        tool_peak(10240, 4096, jemalloc)
+    if fits(8192):
+        tool_peak(8192, 65536)
+    tool_peak(1900, 128)
 
 
 main()

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PEEK_BUDGET (16u << 20) /* steps in all, lest forged lists go on for ever */
+#define AHEAD	    (64u << 10) /* a multiple of all page sizes, and a window of them */
 
 int peek_init(struct peek *p, struct reader *r)
 {
@@ -20,11 +21,38 @@ void peek_free(struct peek *p)
 	p->data = NULL;
 }
 
+static bool has_line(const struct peek *p, uint64_t line)
+{
+	return p->line[line / PEEK_LINE % PEEK_LINES] == line;
+}
+
+/* Lists often go on in neighbouring pages: then all of the window is read at once. */
+static void look_ahead(struct peek *p, uint64_t line)
+{
+	uint8_t present[AHEAD / PEEK_LINE], data[AHEAD];
+	uint64_t start = line - line % AHEAD;
+
+	if (!has_line(p, line + PEEK_LINE) && !has_line(p, line - PEEK_LINE))
+		return;
+	if (reader_window(p->reader, start, AHEAD, data, present) <= 0)
+		return;
+	for (uint64_t at = 0; at < AHEAD; at += PEEK_LINE) {
+		size_t slot = (start + at) / PEEK_LINE % PEEK_LINES;
+
+		if (!page_is_resident(present[at / p->reader->page_size]))
+			continue;
+		memcpy(p->data + slot * PEEK_LINE, data + at, PEEK_LINE);
+		p->line[slot] = start + at;
+	}
+}
+
 static int peek_line(struct peek *p, uint64_t line, const uint8_t **data)
 {
 	size_t slot = line / PEEK_LINE % PEEK_LINES;
 	uint8_t *to = p->data + slot * PEEK_LINE;
 
+	if (p->line[slot] != line)
+		look_ahead(p, line);
 	if (p->line[slot] != line) {
 		int err;
 
