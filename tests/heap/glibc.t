@@ -79,6 +79,22 @@ def between(seen, before, after):
     return min(before, after) - slack <= seen <= max(before, after) + slack
 
 
+def check_growing():
+    """The heap is larger than its mapping was a moment ago, each time."""
+    with heaplib.Child([os.path.join(heaplib.BIN, "leak"), "40"]) as w:
+        w.process.stdout.readline()
+        for options in ([], ["--quick"]):
+            seen = [heaplib.look(w.pid, *options) for _ in range(LOOKS)]
+            heaps = [next((a for a in s["allocators"] if a["name"] == "glibc"), None)
+                     for s in seen]
+            shares = [a and a["live_bytes"] / s["process"]["rss_bytes"]
+                      for a, s in zip(heaps, seen)]
+            name = f"glibc here: growing all the time{' '.join(['', *options])}"
+            tap.ok(all(heaps), f"{name}: is found", str(heaps))
+            tap.ok(all(s and s > 0.5 for s in shares), f"{name}: what it has is told",
+                   str(shares))
+
+
 def check_classes(glibc, pattern, threads):
     with heaplib.Workload(glibc, pattern, threads, 77) as w:
         w.work()
@@ -95,6 +111,7 @@ def main():
         check_classes(glibc, "mixed", 4)
     for pattern in ("random-free", "large-pieces", "batches", "mixed"):
         check_running(heaplib.native(), pattern, 8, 7)
+    check_growing()
     tap.done()
 
 

@@ -152,6 +152,20 @@ static void mmapped_merged(struct worker *w)
 	}
 }
 
+/* madvise() for the inside of a block splits its mapping, as numpy has it. */
+static void mmapped_split(struct worker *w)
+{
+	for (size_t i = 0; i < 4; i++) {
+		uintptr_t from, to;
+
+		put(w, i, 4u << 20);
+		from = ((uintptr_t)w->slot[i] + page_size()) & ~(page_size() - 1);
+		to = ((uintptr_t)w->slot[i] + (i % 2 ? 3u << 20 : 4u << 20)) &
+		     ~(page_size() - 1);
+		madvise((void *)from, to - from, MADV_DONTDUMP);
+	}
+}
+
 /* Something in the way of brk: the main arena goes on in mappings. */
 static void no_brk(struct worker *w)
 {
@@ -297,6 +311,7 @@ static const struct {
 	{ "all-freed", all_freed },
 	{ "mmapped", mmapped },
 	{ "mmapped-merged", mmapped_merged },
+	{ "mmapped-split", mmapped_split },
 	{ "no-brk", no_brk },
 	{ "foreign-sbrk", foreign_sbrk },
 	{ "tcache-heavy", tcache_heavy },

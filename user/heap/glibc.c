@@ -21,6 +21,8 @@
 #define VERSION_WINDOW	 (1u << 20)
 #define VERSION_FILE_MAX (256ll << 20)
 #define SETTINGS	 12
+/* A heap may have grown since the mappings were read: while a huge one was, by so much. */
+#define GROWTH_MAX (1ull << 30)
 
 static bool may_hold_chunks(const struct vma *v)
 {
@@ -29,11 +31,23 @@ static bool may_hold_chunks(const struct vma *v)
 	return vma_is_anon(v) && (v->flags & rw) == rw;
 }
 
+const struct vma *heap_memory_of(const struct glibc *g, uint64_t addr)
+{
+	const struct vma_list *l = g->src->vmas;
+	const struct vma *v = vma_at_or_below(l, addr);
+
+	/* What a thread's heap grows into is there already, without permissions. */
+	if (v && addr < v->end && !may_hold_chunks(v) && vma_is_anon(v) && v > l->v &&
+	    v[-1].end == v->start)
+		v--;
+	return v && may_hold_chunks(v) && (addr < v->end || addr - v->end < GROWTH_MAX)
+		       ? v
+		       : NULL;
+}
+
 bool in_heap_memory(const struct glibc *g, uint64_t addr)
 {
-	const struct vma *v = vma_find(g->src->vmas, addr);
-
-	return v && may_hold_chunks(v);
+	return heap_memory_of(g, addr);
 }
 
 bool plausible_chunk(const struct glibc *g, uint64_t addr)

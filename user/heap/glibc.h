@@ -88,6 +88,7 @@ struct arena {
 	/* Of a quick look. */
 	enum hiding hides;
 	uint64_t fast_bytes; /* in fastbins */
+	uint64_t unsure; /* in chunks that overlap others: one of them was read too late */
 };
 
 enum segment_kind {
@@ -133,7 +134,12 @@ struct glibc {
 	uint64_t found_mmapped;
 };
 
-/* Private, anonymous, writable: where chunks can be. */
+/*
+ * Private, anonymous, writable: the mapping that has @addr, or that may have grown to
+ * have it since mappings were read; or NULL.
+ */
+const struct vma *heap_memory_of(const struct glibc *g, uint64_t addr);
+/* Whether chunks can be there. */
 bool in_heap_memory(const struct glibc *g, uint64_t addr);
 /* A pointer to a chunk, or to a chunk's memory, that could be true. */
 bool plausible_chunk(const struct glibc *g, uint64_t addr);

@@ -16,6 +16,7 @@
 #define LARGE_MAX     (1u << 17) /* chunks that are looked at: 3 MiB, and some 100 ms */
 #define SMALL_MORE    (1u << 16)
 #define UNSORTED      1u
+#define TRIES_MAX     16u
 #define TCACHE_SMALL  0x410u /* the largest chunk in a cache before 2.42 */
 #define TCACHE_STRUCT 0x300u
 #define POSTS	      48u /* at the end of a segment */
@@ -24,10 +25,12 @@
 struct cursor {
 	uint64_t at; /* the chunk that is next; @end: no more */
 	uint64_t end; /* 0 for fastbins */
+	uint64_t slot; /* where the address of the first chunk is */
 	uint32_t arena;
 	uint8_t bin;
 	bool fast, mangled, broken;
 	bool large; /* one of its chunks may have a whole page */
+	uint8_t tries; /* it changed while it was followed, and was begun again */
 };
 
 /* The end of a chunk's head, and what follows it. */
@@ -91,12 +94,15 @@ static int add_arena(struct quick *q, uint32_t arena)
 		return err;
 	for (unsigned int i = 0; !err && i < NBINS; i++)
 		err = add_cursor(q, &(struct cursor){ .at = bins[2 * i],
+						      .slot = at + 16ull * i,
 						      .end = at + 16ull * i - 16,
 						      .arena = arena,
 						      .bin = (uint8_t)(i + 1),
 						      .large = has_pages(g, i + 1) });
 	for (unsigned int i = 0; !err && i < NFASTBINS; i++)
 		err = add_cursor(q, &(struct cursor){ .at = a->fastbins[i],
+						      .slot = a->addr +
+							      g->layout->fastbins + 8 * i,
 						      .arena = arena,
 						      .bin = (uint8_t)i,
 						      .fast = true,
@@ -117,15 +123,27 @@ static bool size_fits(const struct cursor *c, uint64_t size)
 	return size >= smallest(c->bin) && size < smallest(c->bin + 1u);
 }
 
+/*
+ * What is there is none of the list's chunks: the target has taken it out meanwhile.
+ * From the start, then; what was seen before is seen twice.
+ */
+static int begin_again(struct quick *q, struct cursor *c)
+{
+	int err = ++c->tries < TRIES_MAX ? reader_read(&q->g->src->target->reader,
+						       c->slot, &c->at, sizeof(c->at))
+					 : -EFAULT;
+
+	c->broken = err != 0;
+	return err == -ESRCH || err == -EPERM ? err : 0;
+}
+
 /* Takes what a list's next chunk says. */
 static int take(struct quick *q, struct cursor *c, const struct piece *p)
 {
 	uint64_t size = p->size & ~(uint64_t)SIZE_FLAGS;
 
-	if (!size_fits(c, size)) {
-		c->broken = true;
-		return 0;
-	}
+	if (!size_fits(c, size))
+		return begin_again(q, c);
 	if (!grow(&q->chunks, &q->chunks_cap, q->nchunks, sizeof(*q->chunks)))
 		return -ENOMEM;
 	q->chunks[q->nchunks++] = (struct free_chunk){ c->at, c->at + size, c->arena };
@@ -141,10 +159,8 @@ static int take_batch(struct quick *q)
 				sizeof(q->piece[0]), q->piece, q->ok);
 
 	for (size_t i = 0; !err && i < q->n; i++) {
-		if (q->ok[i])
-			err = take(q, q->who[i], &q->piece[i]);
-		else
-			q->who[i]->broken = true;
+		err = q->ok[i] ? take(q, q->who[i], &q->piece[i])
+			       : begin_again(q, q->who[i]);
 	}
 	q->n = 0;
 	return err;
@@ -157,10 +173,8 @@ static int ask(struct quick *q, struct cursor *c)
 	struct piece p;
 	int err;
 
-	if (!plausible_chunk(g, c->at)) {
-		c->broken = true;
-		return 0;
-	}
+	if (!plausible_chunk(g, c->at))
+		return begin_again(q, c);
 	if ((c->at + 8) % g->page <= g->page - sizeof(p)) {
 		q->who[q->n] = c;
 		q->addr[q->n++] = c->at + 8;
@@ -170,8 +184,7 @@ static int ask(struct quick *q, struct cursor *c)
 	err = peek_read(&g->peek, c->at + 8, &p, sizeof(p));
 	if (err == -ESRCH || err == -EPERM)
 		return err;
-	c->broken = err != 0;
-	return err ? 0 : take(q, c, &p);
+	return err ? begin_again(q, c) : take(q, c, &p);
 }
 
 static bool is_done(const struct cursor *c)
@@ -224,6 +237,17 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* Drops what was seen more than once; how many are left. */
+static size_t unique(struct free_chunk *c, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!kept || c[i].start != c[kept - 1].start)
+			c[kept++] = c[i];
+	return kept;
+}
+
 int glibc_find_free(struct glibc *g)
 {
 	struct quick *q = calloc(1, sizeof(*q));
@@ -243,7 +267,7 @@ int glibc_find_free(struct glibc *g)
 	if (q->nchunks)
 		qsort(q->chunks, q->nchunks, sizeof(*q->chunks), by_start);
 	g->free = q->chunks;
-	g->nfree = q->nchunks;
+	g->nfree = unique(q->chunks, q->nchunks);
 	free(q->cursors);
 	free(q);
 	return err;
@@ -267,9 +291,12 @@ int glibc_tell_free(struct glibc *g, const struct segment *s, struct chunk_visit
 
 		if (c->start >= end)
 			break;
+		/* What is in no segment came after the mappings were read. */
+		if (c->end <= s->start)
+			continue;
 		/* Of two that overlap, one was read a moment too late. */
 		if (c->start < p || c->end > end || c->arena != s->arena) {
-			g->arenas[c->arena].hides = HIDES_PAGES;
+			g->arenas[c->arena].unsure += c->end - c->start;
 			continue;
 		}
 		err = visit(v, s, CHUNK_INUSE, p, c->start);
@@ -327,6 +354,8 @@ void glibc_bound_error(struct glibc *g)
 
 		live += a->bytes[EXTENT_LIVE];
 		mapped += rest;
+		h->error.live += g->arenas[i].unsure;
+		h->error.returnable += least(rest, g->arenas[i].unsure);
 		if (g->arenas[i].hides == HIDES_NOTHING)
 			continue;
 		h->error.live += a->bytes[EXTENT_LIVE];

@@ -65,7 +65,7 @@ static uint64_t top_end(struct glibc *g, const struct arena *a, const struct vma
 static int brk_segment(struct glibc *g)
 {
 	const struct arena *a = &g->arenas[0];
-	const struct vma *v = vma_find(g->src->vmas, a->top);
+	const struct vma *v = heap_memory_of(g, a->top);
 	uint64_t start, end;
 
 	/* Nothing was allocated from it yet: top is a bin. */
@@ -75,7 +75,10 @@ static int brk_segment(struct glibc *g)
 	if (start > a->top)
 		start = v->start;
 	end = mapped_end(g, start, top_end(g, a, v));
-	if (end <= a->top) {
+	if (a->top >= v->end) {
+		heap_incomplete(g->heap, "the heap grew while it was looked at");
+		end = v->end;
+	} else if (end <= a->top) {
 		heap_incomplete(g->heap,
 				"the top of the main heap is outside its mapping");
 		end = mapped_end(g, start, v->end);
@@ -291,11 +294,11 @@ static int add_mmapped(struct glibc *g, uint64_t start, uint64_t len)
 			   (uint32_t)g->narenas);
 }
 
-/* Blocks that follow each other from the start of [start, end) on. */
-static int mmapped_from(struct glibc *g, uint64_t *start, uint64_t end)
+/* Blocks that follow each other from the start of [start, end) on; the last to @reach. */
+static int mmapped_from(struct glibc *g, uint64_t *start, uint64_t end, uint64_t reach)
 {
 	while (*start < end) {
-		int64_t len = mmapped_at(g, *start, end);
+		int64_t len = mmapped_at(g, *start, reach);
 		int err;
 
 		if (len <= 0)
@@ -437,30 +440,56 @@ static int take_matching(struct glibc *g, const struct candidates *cs)
 }
 
 /*
+ * How far a block may reach that begins in VMA @i: madvise() for a part of it splits
+ * the mapping (numpy does that for huge pages).
+ */
+static uint64_t reach_of(const struct glibc *g, size_t i)
+{
+	const struct vma_list *l = g->src->vmas;
+	const uint32_t rw = VMA_READ | VMA_WRITE;
+
+	while (i + 1 < l->n && l->v[i + 1].start == l->v[i].end &&
+	       vma_is_anon(&l->v[i + 1]) && (l->v[i + 1].flags & rw) == rw)
+		i++;
+	return l->v[i].end;
+}
+
+/* One part of VMA @i that nobody claims, from *@at to @end. */
+static int look_at_part(struct glibc *g, size_t i, uint64_t *at, uint64_t end,
+			struct candidates *cs)
+{
+	const struct vma *v = &g->src->vmas->v[i];
+
+	if (*at >= end)
+		return 0;
+	if (cs)
+		return collect_within(g, *at, end, cs);
+	return mmapped_from(g, at, end, end == v->end ? reach_of(g, i) : end);
+}
+
+/*
  * The parts of VMAs that none of the first @nclaimed segments covers: blocks
  * that begin them are taken, or, with @cs, what is within is collected.
  */
 static int look_at_unclaimed(struct glibc *g, size_t nclaimed, struct candidates *cs)
 {
 	const struct vma_list *l = g->src->vmas;
+	uint64_t done = 0; /* blocks reach up to there */
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct vma *v = &l->v[i];
-		uint64_t at = v->start;
+		uint64_t at = done > v->start ? done : v->start;
 
 		if (!may_hold_mmapped(v))
 			continue;
 		for (size_t k = segment_above(g, nclaimed, at); at < v->end; k++) {
 			bool last = k == nclaimed || g->segments[k].start >= v->end;
 			uint64_t end = last ? v->end : g->segments[k].start;
-			uint64_t start = at;
-			int err = 0;
+			int err = look_at_part(g, i, &at, end, cs);
 
-			if (start < end)
-				err = cs ? collect_within(g, start, end, cs)
-					 : mmapped_from(g, &start, end);
 			if (err)
 				return err;
+			done = at;
 			if (last)
 				break;
 			at = g->segments[k].end;

@@ -57,7 +57,7 @@ void vma_list_free(struct vma_list *l)
 	*l = (struct vma_list){ 0 };
 }
 
-const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
+const struct vma *vma_at_or_below(const struct vma_list *l, uint64_t addr)
 {
 	size_t lo = 0, hi = l->n;
 
@@ -66,12 +66,17 @@ const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
 
 		if (addr < l->v[mid].start)
 			hi = mid;
-		else if (addr >= l->v[mid].end)
-			lo = mid + 1;
 		else
-			return &l->v[mid];
+			lo = mid + 1;
 	}
-	return NULL;
+	return lo ? &l->v[lo - 1] : NULL;
+}
+
+const struct vma *vma_find(const struct vma_list *l, uint64_t addr)
+{
+	const struct vma *v = vma_at_or_below(l, addr);
+
+	return v && addr < v->end ? v : NULL;
 }
 
 const char *vma_perms(const struct vma *v, char *buf)

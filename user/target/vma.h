@@ -120,6 +120,9 @@ void vma_list_free(struct vma_list *l);
 /* The VMA that contains @addr, or NULL. O(log n). */
 const struct vma *vma_find(const struct vma_list *l, uint64_t addr);
 
+/* The last VMA that begins at or below @addr, whether or not that is in it; or NULL. */
+const struct vma *vma_at_or_below(const struct vma_list *l, uint64_t addr);
+
 /* "rw-p", as maps has it. Returns @buf, of at least 5 bytes. */
 const char *vma_perms(const struct vma *v, char *buf);
 
