@@ -66,7 +66,14 @@ $(O)/tests/unit/%.o: ALL_CPPFLAGS += -Ikmod
 # Programs that the tests look at.
 WORKLOADS := $(patsubst tests/workloads/%.c,$(O)/workloads/%,$(wildcard tests/workloads/*.c))
 
-workloads: $(WORKLOADS) $(O)/workloads/heap-static
+# Programs of which the truth is known.
+SCENARIOS := $(patsubst tests/scenarios/%.c,$(O)/scenarios/%,$(wildcard tests/scenarios/*.c))
+
+workloads: $(WORKLOADS) $(O)/workloads/heap-static $(SCENARIOS)
+
+$(O)/scenarios/%: tests/scenarios/%.c tests/scenarios/scenario.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -O1 -pthread -o $@ $< -ldl
 
 # Needs no library: a guest has those on a file system that suffers where faults are injected.
 $(O)/workloads/hammer: STATIC := -static

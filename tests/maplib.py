@@ -234,3 +234,11 @@ def page_out(pid, ranges):
         iov = (ctypes.c_uint64 * len(some))(*some)
         libc.syscall(440, fd, iov, ctypes.c_size_t(len(some) // 2), 21, 0)
     os.close(fd)
+
+
+def has_swap():
+    try:
+        with open("/proc/swaps", encoding="ascii") as f:
+            return len(f.readlines()) > 1
+    except OSError:
+        return False

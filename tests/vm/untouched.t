@@ -39,14 +39,6 @@ def check(source, name, pid):
     return before
 
 
-def has_swap():
-    try:
-        with open("/proc/swaps", encoding="ascii") as f:
-            return len(f.readlines()) > 1
-    except OSError:
-        return False
-
-
 def swap_out(pid, size):
     """Has the kernel reclaim that much of the process, by a cgroup of its own."""
     root, group = "/sys/fs/cgroup", "/sys/fs/cgroup/fallow-test"
@@ -172,13 +164,13 @@ def main():
         for mode in ("pages", "sparse", "zero", "swap", "shmem", "fork"):
             with maplib.Maps([mode]) as w:
                 seen = check(source, mode, w.pid)
-                if mode == "swap" and has_swap():
+                if mode == "swap" and maplib.has_swap():
                     tap.ok(seen["Swap"] > 0, f"{source}: something is on swap", seen)
         with heaplib.Workload(heaplib.native(), "random-free", 8, 3) as w:
             w.work()
             check(source, "a heap", w.pid)
         check_heaps(source)
-        if has_swap():
+        if maplib.has_swap():
             check_swapped_heaps(source)
         else:
             tap.skip(f"{source}: what is on swap stays there", "no swap device here")

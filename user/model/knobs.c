@@ -7,6 +7,9 @@ static const struct knobs all[] = {
 	{ .allocator = "glibc",
 	  .purge = "call malloc_trim(0) in the process, once or when load ends (Python: "
 		   "ctypes.CDLL(None).malloc_trim(0))",
+	  .caches =
+		  "restart with GLIBC_TUNABLES=glibc.malloc.tcache_count=0: threads keep "
+		  "no free blocks of their own, and take the arena's lock each time",
 	  .replace = true },
 	{ .allocator = "jemalloc",
 	  .purge = "call mallctl(\"arena.4096.purge\", NULL, NULL, NULL, 0) in the "
@@ -16,7 +19,10 @@ static const struct knobs all[] = {
 		  "restart with MALLOC_CONF=background_thread:true (free pages go back "
 		  "after the decay times though no thread allocates) or "
 		  "dirty_decay_ms:0,muzzy_decay_ms:0 (at once); builds with a prefix "
-		  "read JE_MALLOC_CONF or _RJEM_MALLOC_CONF" },
+		  "read JE_MALLOC_CONF or _RJEM_MALLOC_CONF",
+	  .caches = "call mallctl(\"thread.tcache.flush\", NULL, NULL, NULL, 0) in idle "
+		    "threads, or restart with MALLOC_CONF=tcache:false, or a smaller "
+		    "lg_tcache_max" },
 	{ .allocator = "mimalloc",
 	  .purge =
 		  "call mi_collect(true) in the process, once or when load ends; what is "
@@ -34,7 +40,10 @@ static const struct knobs all[] = {
 	  .setting = "restart with TCMALLOC_AGGRESSIVE_DECOMMIT=1 (free spans go back at "
 		     "once) or a TCMALLOC_RELEASE_RATE above 1 (sooner); "
 		     "TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES bounds what is kept for "
-		     "threads" },
+		     "threads",
+	  .caches = "call MallocExtension_MarkThreadIdle() in idle threads, or restart "
+		    "with "
+		    "a smaller TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES" },
 	{ .allocator = "pymalloc",
 	  .setting = "restart with PYTHONMALLOC=malloc: small objects then come from the "
 		     "allocator below, which can give free pages back; it is slower" },

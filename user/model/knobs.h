@@ -10,6 +10,7 @@ struct knobs {
 	const char *purge; /* what to call, at once; NULL: there is no such call */
 	const char
 		*setting; /* what to start with, so that less is kept; NULL: see rules */
+	const char *caches; /* what threads' caches obey; NULL: nothing that is known */
 	bool replace; /* other allocators keep less of the same load */
 };
 

@@ -17,6 +17,11 @@
 #include "heap/known.h"
 #include "model/size.h"
 #include "model/sweep.h"
+#include "model/zeros.h"
+
+/* Huge pages that are worth to be read: so many bytes, and one of so many of all. */
+#define HUGE_FLOOR (8u << 20)
+#define HUGE_SHARE 10
 
 static uint64_t monotonic_ns(void)
 {
@@ -193,6 +198,46 @@ static void settle_line(struct ledger_line *l, const struct snapshot *s, uint32_
 		l->idle = UNKNOWN;
 }
 
+/* What a mapping's kind is, whoever has it. */
+static int add_kinds(struct snapshot *s, struct error *e)
+{
+	s->pieces = calloc(s->vmas.n + 1, sizeof(*s->pieces));
+	if (!s->pieces)
+		return error_sys(e, ENOMEM, "%zu mappings", s->vmas.n);
+	for (size_t i = 0; i < s->vmas.n; i++) {
+		const struct vma *v = &s->vmas.v[i];
+		uint64_t other = s->regions[i].resident[LEDGER_ANON_OTHER];
+
+		s->lazyfree = count_add(s->lazyfree, v->st.lazyfree);
+		s->huge = count_add(s->huge, v->st.anon_huge);
+		if (other)
+			s->pieces[s->npieces++] =
+				(struct piece){ v->start, v->end, other };
+	}
+	return 0;
+}
+
+/* By page, if the source tells; else as the kernel accounts for it: VmPin. */
+static void add_pinned(struct snapshot *s, const struct target *t)
+{
+	uint64_t sum = 0;
+
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		sum = count_add(sum, s->ledger[c].pinned);
+	s->pinned = sum == UNKNOWN ? target_pinned(t) : sum;
+}
+
+/* Reading huge pages takes time: only where they are a good part of all. */
+static int add_zeros(struct snapshot *s, struct target *t, const struct look *how,
+		     struct error *e)
+{
+	s->huge_zero = UNKNOWN;
+	if (how->quick || s->huge == UNKNOWN || s->huge < HUGE_FLOOR ||
+	    s->huge < s->rss / HUGE_SHARE)
+		return 0;
+	return zeros_count(t, &s->vmas, &s->huge_zero, e);
+}
+
 static void warn_of_ages(struct snapshot *s)
 {
 	char size[SIZE_TEXT];
@@ -264,6 +309,11 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 		return -1;
 	}
 	add_up(s, p->known);
+	add_pinned(s, t);
+	if (add_kinds(s, e) || add_zeros(s, t, how, e)) {
+		snapshot_free(s);
+		return -1;
+	}
 	s->duration_ns = monotonic_ns() - s->monotonic_ns;
 	return 0;
 }
@@ -283,6 +333,7 @@ void snapshot_free(struct snapshot *s)
 	}
 	free(s->heaps);
 	snapshot_shed(s);
+	free(s->pieces);
 	free(s->process.comm);
 	free(s->process.cmdline);
 	free(s->process.exe);

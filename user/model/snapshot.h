@@ -45,6 +45,12 @@ struct heap_totals {
 	uint64_t swapped;
 };
 
+/* A mapping with anonymous memory of no known allocator: so many resident bytes. */
+struct piece {
+	uint64_t start, end;
+	uint64_t bytes;
+};
+
 #define SNAPSHOT_WARNINGS 8
 
 struct snapshot {
@@ -65,6 +71,12 @@ struct snapshot {
 	uint64_t swap; /* the sum of its swapped */
 	uint64_t live_bytes; /* of all heaps, on resident pages */
 	uint64_t stranded_bytes;
+	uint64_t lazyfree; /* given up by MADV_FREE, still resident */
+	uint64_t pinned; /* by DMA: UNKNOWN, where neither source nor kernel tells */
+	uint64_t huge; /* in anonymous transparent huge pages */
+	uint64_t huge_zero; /* of that, small pages of zeros alone; UNKNOWN: not looked */
+	struct piece *pieces; /* by address; kept when the mappings are not */
+	size_t npieces;
 	uint64_t torn; /* bytes on which two looks disagreed */
 	char *warnings[SNAPSHOT_WARNINGS];
 	size_t nwarnings;

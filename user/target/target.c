@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "target/cmdline.h"
+#include "target/vma.h"
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define SLURP_MAX  (64u << 20) /* smaps of 65,530 VMAs is below this */
@@ -179,6 +180,16 @@ static int check_access(const struct target *t, struct error *e)
 			e, errno, "process %d: reading its memory%s", (int)t->pid,
 			errno == EPERM ? " (needs its owner, or root: try sudo)" : "");
 	return 0;
+}
+
+uint64_t target_pinned(const struct target *t)
+{
+	char *text = target_slurp(t, "status", NULL);
+	const char *line = text ? strstr(text, "\nVmPin:") : NULL;
+	uint64_t bytes = line ? strtoull(line + 7, NULL, 10) * 1024 : UNKNOWN;
+
+	free(text);
+	return bytes;
 }
 
 int target_refresh(struct target *t, struct error *e)

@@ -36,6 +36,9 @@ void target_close(struct target *t);
 /* Reads what may change again: comm, threads. EXIT_GONE if it has ended. */
 int target_refresh(struct target *t, struct error *e);
 
+/* VmPin: bytes pinned by drivers, as they account for them. UNKNOWN if it is not told. */
+uint64_t target_pinned(const struct target *t);
+
 /*
  * The process that @what names: a pid, or the name of exactly one process
  * (comm, or the base name of its executable). Several: EXIT_USAGE with the

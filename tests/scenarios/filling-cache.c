@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A cache that still fills: each entry replaces an older, smaller one.
+ *
+ * Verdict: live-growth
+ * After: 3s
+ * Cure: none
+ */
+#include "scenario.h"
+
+#define ENTRIES 100000
+
+int main(void)
+{
+	static char *entry[ENTRIES];
+
+	for (size_t n = 0;; n++) {
+		size_t i = next_random() % ENTRIES, size = 200 + n / 100;
+
+		if (size > 60000)
+			size = 60000;
+		free(entry[i]);
+		entry[i] = must(malloc(size));
+		memset(entry[i], 1, size);
+		if (n == 50000)
+			ready();
+		if (n > 50000 && n % 200 == 0 && told(5))
+			break;
+	}
+	wait_for_end();
+	return 0;
+}

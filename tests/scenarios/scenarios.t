@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs of which the truth is known: the verdict that comes first, and whether the
+cure that is printed with it does what it says. Usage: scenarios.t [SOURCE [NAME...]]"""
+import glob
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+import heaplib
+import maplib
+from tap import Tap
+
+tap = Tap()
+MIB = 1 << 20
+BUILT = os.path.join(os.path.dirname(heaplib.BIN), "scenarios")
+SECONDS = 5  # of the tool's time, waiting apart
+LOOKS = int(os.environ.get("LOOKS", "5"))
+
+
+class Scenario:
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as f:
+            head = f.read().partition("*/")[0].partition('"""\nimport')[0]
+        facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure): (.*)$", head, re.M))
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        self.command = path if path.endswith(".py") else os.path.join(BUILT, self.name)
+        self.verdict, self.after = facts["Verdict"], facts.get("After")
+        self.needs = facts.get("Needs")
+        self.env = dict(e.split("=", 1) for e in shlex.split(facts.get("Env", "")))
+        self.cure, _, self.words = facts["Cure"].partition(" ")
+
+    def missing(self):
+        """Why it cannot be run here; None if it can."""
+        if self.needs == "swap" and not maplib.has_swap():
+            return "no swap device here"
+        for key, value in self.env.items():
+            name = re.search(r"LIB\((.*)\)", value)
+            found = name and glob.glob(f"/usr/lib/*/{name[1]}")
+            if name and not found:
+                return f"{name[1]} is not installed"
+            if found:
+                self.env[key] = found[0]
+        return None
+
+    def run(self, env=None):
+        return Run(self, env or {})
+
+
+class Run(heaplib.Child):
+    def __init__(self, scenario, env):
+        super().__init__([scenario.command], text=True, bufsize=1,
+                         env={**os.environ, **scenario.env, **env})
+        answer = self.process.stdout.readline().split()
+        assert answer, f"{scenario.name} did not begin"
+        if answer[0] == "pid":
+            self.pid = int(answer[1])
+            time.sleep(0.3)
+
+    def tell(self):
+        self.process.stdin.write("cure\n")
+        self.process.stdout.readline()
+
+
+def advice(verdict):
+    return [(a["text"], a.get("gives_back_bytes")) for a in verdict["advice"]]
+
+
+def settled(pid):
+    """The resident set, once it stands still."""
+    rss = heaplib.rss_of(pid)
+    for _ in range(50):
+        time.sleep(0.1)
+        before, rss = rss, heaplib.rss_of(pid)
+        if before == rss:
+            break
+    return rss
+
+
+def look(scenario, source, pid):
+    options = [f"--source={source}"] + [f"--after={scenario.after}"] * bool(scenario.after)
+    begun = time.monotonic()
+    snapshot = heaplib.look(pid, *options)
+    took = time.monotonic() - begun - float((scenario.after or "0s")[:-1])
+    return snapshot, took
+
+
+def check_looks(scenario, source, run):
+    name = f"{source}: {scenario.name}"
+    seen, slow, sums = [], [], []
+    for _ in range(LOOKS):
+        snapshot, took = look(scenario, source, run.pid)
+        seen.append([(v["id"], v["confidence"], v["bytes"]) for v in snapshot["verdicts"]])
+        slow.append(took)
+        sums.append(sum(c["resident_bytes"] for c in snapshot["ledger"]) ==
+                    snapshot["process"]["rss_bytes"])
+    tap.ok(all(v[0][0] == scenario.verdict for v in seen), f"{name}: {scenario.verdict}",
+           f"{seen} {snapshot['verdicts'][0]}")
+    tap.ok(max(slow) < SECONDS, f"{name}: each look takes less than {SECONDS} s", slow)
+    tap.ok(all(sums), f"{name}: the ledger adds up to RSS", sums)
+    return snapshot
+
+
+def call(pid, expression):
+    subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), "-ex", f"call (int){expression}"],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                   check=True)
+
+
+def check_cure(scenario, source, run, verdict):
+    name = f"{source}: {scenario.name}: {scenario.words}"
+    told = [(t, b) for t, b in advice(verdict) if scenario.words in t]
+    tap.ok(told, f"{name}: is advised", str(verdict))
+    if not told:
+        return
+    before, promised = settled(run.pid), told[0][1]
+    if scenario.cure == "call":
+        call(run.pid, scenario.words)
+        after = settled(run.pid)
+    elif scenario.cure == "tell":
+        run.tell()
+        after = settled(run.pid)
+    else:
+        with scenario.run(dict([scenario.words.split("=", 1)]) if "=" in scenario.words
+                          else {"MALLOC_CONF": scenario.words}) as again:
+            after = settled(again.pid)
+    drop = before - after
+    facts = f"{before} to {after}, drop {drop}, promised {promised}: {told[0][0]}"
+    if scenario.cure == "call":
+        tap.ok(abs(drop - promised) <= max(MIB, drop // 1000), f"{name}: as promised", facts)
+    else:
+        least = verdict["bytes"] // 2 if promised is None else promised // 2
+        tap.ok(drop >= least, f"{name}: RSS falls", facts)
+        tap.ok(promised is None or drop <= promised + max(2 * MIB, promised // 20),
+               f"{name}: by no more than was said", facts)
+
+
+def check(scenario, source):
+    missing = scenario.missing()
+    if missing:
+        tap.skip(f"{source}: {scenario.name}", missing)
+        return
+    with scenario.run() as run:
+        snapshot = check_looks(scenario, source, run)
+        if scenario.cure != "none":
+            check_cure(scenario, source, run, snapshot["verdicts"][0])
+
+
+def main():
+    source, names = (sys.argv[1:2] or ["procfs"])[0], sys.argv[2:]
+    paths = [p for e in ("c", "py") for p in glob.glob(os.path.join(HERE, f"*.{e}"))]
+    for path in sorted(paths):
+        scenario = Scenario(path)
+        if not names or scenario.name in names:
+            check(scenario, source)
+    tap.done()
+
+
+main()

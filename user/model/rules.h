@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to the rules of verdict.c: what they look at, and how they speak. Each looks
+ * at the facts of one snapshot, or of two, and speaks with its evidence or stays silent.
+ */
+#ifndef FALLOW_RULES_H
+#define FALLOW_RULES_H
+
+#include "model/verdict.h"
+
+#define MIB (1ull << 20)
+
+/* What is worth a verdict: a tenth of RSS, and more than rounding. */
+#define FLOOR_BYTES (8 * MIB)
+#define FLOOR_SHARE 10
+/* Growth between two looks that is more than churn. */
+#define GROWTH_FLOOR (1 * MIB)
+/* Two looks closer than this tell a direction, not a trend. */
+#define TREND_NS (30 * 1000000000ull)
+
+/* Totals that the rules share. */
+struct facts {
+	const struct snapshot *now, *before; /* before: NULL with one look */
+	struct heap_totals all; /* of every decoded heap */
+	struct heap_totals
+		replaceable; /* of those that another allocator does better than */
+	struct heap_totals thread; /* of glibc's non-main arenas alone */
+	uint64_t cached; /* bytes that thread caches hold */
+	size_t arenas; /* of the kind that threads share */
+	int64_t live_change, fallow_change, rss_change, pinned_change;
+	int64_t change[LEDGER_CLASSES]; /* of resident */
+	uint64_t interval_ns; /* 0: no earlier look */
+};
+
+void facts_collect(struct facts *f, const struct snapshot *now,
+		   const struct snapshot *before);
+
+/* A setting of a heap; 0 if it has none of that name. */
+uint64_t setting_of(const struct heap *h, const char *name);
+/* Whole free pages. */
+uint64_t fallow_of(const struct snapshot *s);
+
+static inline bool significant(const struct facts *f, uint64_t bytes)
+{
+	return bytes >= FLOOR_BYTES && bytes >= f->now->rss / FLOOR_SHARE;
+}
+
+/* Whether a class, or what else changed so, is most of what RSS gained. */
+bool is_growth(const struct facts *f, int64_t change);
+/* What a growth of so many bytes is worth, for the time between the looks. */
+enum confidence growth_confidence(const struct facts *f);
+double per_minute(const struct facts *f, int64_t change); /* MiB */
+
+struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence c,
+		      uint64_t bytes);
+void evidence(struct verdict *v, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* @bytes: what it would give back, UNKNOWN if that cannot be told in advance. */
+void advise(struct verdict *v, uint64_t bytes, bool at_most, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void show_change(const struct facts *f, struct verdict *v);
+void show_split(const struct facts *f, struct verdict *v);
+
+/* rules_heap.c: what allocators keep. */
+void rules_heap(const struct facts *f, struct verdicts *out);
+/* rules_pages.c: memory by what kind of pages it is. */
+void rules_pages(const struct facts *f, struct verdicts *out);
+/* rules_growth.c: what became more between two looks. */
+void rules_growth(const struct facts *f, struct verdicts *out);
+
+#endif
