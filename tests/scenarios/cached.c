@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Threads that freed what they had: their caches of small blocks keep it.
+ * Threads that freed all that they had: their caches keep some blocks of each size.
  *
  * Verdict: thread-caches
- * Env: LD_PRELOAD=LIB(libtcmalloc_minimal.so.4) TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=1073741824
- * Cure: env TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES=1048576
+ * Env: LD_PRELOAD=LIB(libjemalloc.so.2) MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0
+ * Cure: env tcache:false
  */
 #include "scenario.h"
 
 #include <pthread.h>
 
-#define THREADS 16
-#define BLOCKS	40000
+#define THREADS 32
+#define BLOCKS	20
 
 static pthread_barrier_t all;
 
 static void *work(void *unused)
 {
-	static __thread char *block[BLOCKS];
+	char *block[BLOCKS];
 
-	/* A cache's bounds rise with use. */
-	for (int round = 0; round < 20; round++) {
+	for (size_t size = 4096; size <= 32 << 10; size += 4096) {
 		for (int i = 0; i < BLOCKS; i++)
-			block[i] = memset(must(malloc(256)), 1, 256);
+			block[i] = memset(must(malloc(size)), 1, size);
 		for (int i = 0; i < BLOCKS; i++)
 			free(block[i]);
 	}

@@ -15,10 +15,10 @@ int main(void)
 	static char *entry[ENTRIES];
 
 	for (size_t n = 0;; n++) {
-		size_t i = next_random() % ENTRIES, size = 200 + n / 100;
+		size_t i = next_random() % ENTRIES, size = 200 + n / 400;
 
-		if (size > 60000)
-			size = 60000;
+		if (size > 6000)
+			size = 6000;
 		free(entry[i]);
 		entry[i] = must(malloc(size));
 		memset(entry[i], 1, size);

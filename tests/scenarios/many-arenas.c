@@ -4,7 +4,7 @@
  * once, and has a heap of its own with little in it since.
  *
  * Verdict: arena-sprawl
- * Env: GLIBC_TUNABLES=glibc.malloc.arena_max=64
+ * Env: MALLOC_ARENA_MAX=64
  * Cure: env MALLOC_ARENA_MAX=1
  */
 #include "scenario.h"

@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define REGION	(8 * MIB)
-#define REGIONS 64
+#define REGION	MIB
+#define REGIONS 400
 
 static int rings[REGIONS];
 static void *regions[REGIONS];
@@ -52,11 +52,13 @@ int main(void)
 			return 1;
 		}
 		hooked_munmap(regions[n]);
-		if (told(200)) {
+		if (told(100)) {
 			n++;
 			break;
 		}
 	}
+	if (n == REGIONS)
+		told(-1);
 	while (n-- > 0) {
 		close(rings[n]);
 		munmap(regions[n], REGION);

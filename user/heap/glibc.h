@@ -88,7 +88,8 @@ struct arena {
 	/* Of a quick look. */
 	enum hiding hides;
 	uint64_t fast_bytes; /* in fastbins */
-	uint64_t unsure; /* in chunks that overlap others: one of them was read too late */
+	uint64_t
+		unsure; /* in chunks that overlap others: one of them was read too late */
 };
 
 enum segment_kind {

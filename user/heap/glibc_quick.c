@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/emit.h"
+
 #define BATCH	      512u
 #define LARGE_MAX     (1u << 17) /* chunks that are looked at: 3 MiB, and some 100 ms */
 #define SMALL_MORE    (1u << 16)
@@ -86,12 +88,17 @@ static bool has_pages(const struct glibc *g, unsigned int bin)
 static int add_arena(struct quick *q, uint32_t arena)
 {
 	struct glibc *g = q->g;
-	const struct arena *a = &g->arenas[arena];
+	struct arena *a = &g->arenas[arena];
 	uint64_t bins[2 * NBINS], at = a->addr + g->layout->bins;
 	int err = peek_read(&g->peek, at, bins, sizeof(bins));
 
-	if (err)
+	if (err == -ESRCH || err == -EPERM)
 		return err;
+	if (err) {
+		heap_absent(g->heap);
+		a->hides = HIDES_PAGES;
+		return 0;
+	}
 	for (unsigned int i = 0; !err && i < NBINS; i++)
 		err = add_cursor(q, &(struct cursor){ .at = bins[2 * i],
 						      .slot = at + 16ull * i,

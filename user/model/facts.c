@@ -49,6 +49,15 @@ uint64_t fallow_of(const struct snapshot *s)
 	       s->ledger[LEDGER_HEAP_HELD].resident;
 }
 
+static uint64_t heaps_torn(const struct snapshot *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->nheaps; i++)
+		sum += s->heaps[i]->torn;
+	return sum;
+}
+
 void facts_collect(struct facts *f, const struct snapshot *now,
 		   const struct snapshot *before)
 {
@@ -61,6 +70,8 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 	f->live_change = (int64_t)(now->live_bytes - before->live_bytes);
 	f->fallow_change = (int64_t)(fallow_of(now) - fallow_of(before));
 	f->rss_change = (int64_t)(now->rss - before->rss);
+	f->torn = heaps_torn(now) + heaps_torn(before);
+	f->moved = now->torn + before->torn - f->torn;
 	if (now->pinned != UNKNOWN && before->pinned != UNKNOWN)
 		f->pinned_change = (int64_t)(now->pinned - before->pinned);
 	for (int c = 0; c < LEDGER_CLASSES; c++)
@@ -68,11 +79,10 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 			(int64_t)(now->ledger[c].resident - before->ledger[c].resident);
 }
 
-bool is_growth(const struct facts *f, int64_t change)
+bool is_growth(const struct facts *f, int64_t change, uint64_t doubt)
 {
 	return f->before && change >= (int64_t)GROWTH_FLOOR &&
-	       change >= f->rss_change / 2 &&
-	       (uint64_t)change >= 4 * (f->now->torn + f->before->torn);
+	       change >= f->rss_change / 2 && (uint64_t)change > doubt;
 }
 
 enum confidence growth_confidence(const struct facts *f)

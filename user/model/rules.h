@@ -29,6 +29,8 @@ struct facts {
 	size_t arenas; /* of the kind that threads share */
 	int64_t live_change, fallow_change, rss_change, pinned_change;
 	int64_t change[LEDGER_CLASSES]; /* of resident */
+	uint64_t torn; /* bytes of either look that were not decoded, for they changed */
+	uint64_t moved; /* bytes of either look that came or went while pages were read */
 	uint64_t interval_ns; /* 0: no earlier look */
 };
 
@@ -45,8 +47,8 @@ static inline bool significant(const struct facts *f, uint64_t bytes)
 	return bytes >= FLOOR_BYTES && bytes >= f->now->rss / FLOOR_SHARE;
 }
 
-/* Whether a class, or what else changed so, is most of what RSS gained. */
-bool is_growth(const struct facts *f, int64_t change);
+/* Whether what changed so is most of what RSS gained. @doubt: of either look, in bytes. */
+bool is_growth(const struct facts *f, int64_t change, uint64_t doubt);
 /* What a growth of so many bytes is worth, for the time between the looks. */
 enum confidence growth_confidence(const struct facts *f);
 double per_minute(const struct facts *f, int64_t change); /* MiB */

@@ -18,7 +18,7 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 	struct verdict *v;
 
 	/* Most of what RSS gained, or RSS gained nothing while blocks took free pages. */
-	if (!is_growth(f, f->live_change))
+	if (!is_growth(f, f->live_change, 4 * f->torn))
 		return;
 	v = speak(out, VERDICT_LIVE_GROWTH, growth_confidence(f),
 		  (uint64_t)f->live_change);
@@ -98,7 +98,7 @@ static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
 	char live[SIZE_TEXT];
 	struct verdict *v;
 
-	if (!is_growth(f, change))
+	if (!is_growth(f, change, f->moved))
 		return;
 	v = speak(out, VERDICT_OFF_HEAP_GROWTH, growth_confidence(f), (uint64_t)change);
 	show_change(f, v);
@@ -118,7 +118,7 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 	char size[SIZE_TEXT];
 	struct verdict *v;
 
-	if (!is_growth(f, f->pinned_change))
+	if (!is_growth(f, f->pinned_change, f->moved))
 		return;
 	v = speak(out, VERDICT_PINNED_GROWTH, growth_confidence(f),
 		  (uint64_t)f->pinned_change);
@@ -141,7 +141,7 @@ static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 	int64_t change = f->change[LEDGER_SHMEM];
 	struct verdict *v;
 
-	if (!is_growth(f, change))
+	if (!is_growth(f, change, f->moved))
 		return;
 	v = speak(out, VERDICT_SHMEM_GROWTH, growth_confidence(f), (uint64_t)change);
 	show_change(f, v);

@@ -124,8 +124,11 @@ static void rule_healthy(const struct facts *f, struct verdicts *out)
 
 	if (out->n)
 		return;
+	/* One look does not see growth; and growth that no rule explains is not healthy. */
 	v = speak(out, VERDICT_HEALTHY,
-		  f->before ? CONFIDENCE_CERTAIN : CONFIDENCE_LIKELY, 0);
+		  f->before && f->rss_change < (int64_t)GROWTH_FLOOR ? CONFIDENCE_CERTAIN
+								     : CONFIDENCE_LIKELY,
+		  0);
 	show_split(f, v);
 	show_change(f, v);
 	if (!f->before)
