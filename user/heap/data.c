@@ -8,7 +8,7 @@ bool heap_is_data(const struct vma_list *l, size_t i)
 {
 	const struct vma *v = &l->v[i];
 
-	if ((v->flags & (VMA_SHARED | VMA_SHMEM | VMA_HUGETLB | VMA_PFNMAP)) ||
+	if ((v->flags & (VMA_SHARED | VMA_HUGETLB | VMA_PFNMAP)) ||
 	    !(v->flags & VMA_WRITE) || !(v->st.rss))
 		return false;
 	if (v->inode)
