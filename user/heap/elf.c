@@ -5,13 +5,10 @@
  */
 #include "heap/elf.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "target/mapped.h"
 
 /* More than any linker makes: what is longer is forged. */
 #define DYNAMIC_MAX  512
@@ -30,41 +27,12 @@
 #define NOT_OPENED (-1)
 #define NO_FILE	   (-2)
 
-/*
- * Opens the very file that is mapped, never a namesake: the links lead to it whatever
- * its name has become. Only what is a regular file is opened for reading, for to open a
- * device may do things.
- */
-static int open_mapped(const struct target *t, const char *link, uint64_t inode)
-{
-	char path[40];
-	struct stat st;
-	int fd, at = openat(t->dir, link, O_PATH | O_CLOEXEC);
-
-	if (at < 0)
-		return NO_FILE;
-	if (fstat(at, &st) || !S_ISREG(st.st_mode) || st.st_ino != inode) {
-		close(at);
-		return NO_FILE;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	close(at);
-	return fd < 0 ? NO_FILE : fd;
-}
-
 static bool file_read(struct elf *x, uint64_t offset, void *buf, size_t len)
 {
-	const struct vma *v = x->vma;
-	char link[64];
-
 	if (x->fd == NOT_OPENED) {
-		snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, v->start,
-			 v->end);
-		x->fd = open_mapped(x->src->target, link, v->inode);
-		/* map_files are for the administrator, this for the owner. */
-		if (x->fd == NO_FILE && x->is_exe)
-			x->fd = open_mapped(x->src->target, "exe", v->inode);
+		x->fd = mapped_open(x->src->target, x->vma);
+		if (x->fd < 0)
+			x->fd = NO_FILE;
 	}
 	return x->fd >= 0 && offset <= INT64_MAX &&
 	       pread(x->fd, buf, len, (off_t)offset) == (ssize_t)len;

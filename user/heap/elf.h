@@ -5,8 +5,7 @@
  * in it: an object is what its own headers say, in bounds that are checked.
  *
  * What is resident is read from the target; the rest, and section headers, which are
- * mapped nowhere, from the file, where it can be opened without a name (map_files, exe):
- * a deleted one too.
+ * mapped nowhere, from the file (target/mapped.h).
  */
 #ifndef FALLOW_ELF_H
 #define FALLOW_ELF_H

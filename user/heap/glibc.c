@@ -7,14 +7,13 @@
 #include "heap/glibc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "heap/emit.h"
+#include "target/mapped.h"
 
 #define BANNER		 "GNU C Library"
 #define BANNER_MAX	 128
@@ -332,34 +331,10 @@ static bool find_banner(int fd, char *out, size_t size)
 	return found;
 }
 
-/* The very file that @v maps, whatever its path names by now; -1 if closed to us. */
-static int open_mapped(const struct glibc *g, const struct vma *v)
-{
-	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	char path[4096 + 8];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "map_files/%llx-%llx", (unsigned long long)v->start,
-		 (unsigned long long)v->end);
-	fd = openat(g->src->target->dir, path, flags);
-	if (fd < 0) {
-		/* That takes CAP_CHECKPOINT_RESTORE; the path does not. */
-		snprintf(path, sizeof(path), "root%s", v->name);
-		fd = openat(g->src->target->dir, path, flags);
-	}
-	if (fd >= 0 &&
-	    (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != v->inode)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 static bool version_of_file(const struct glibc *g, const struct vma *v, char *out,
 			    size_t size)
 {
-	int fd = open_mapped(g, v);
+	int fd = mapped_open(g->src->target, v);
 	bool found;
 
 	if (fd < 0)

@@ -195,17 +195,23 @@ uint64_t target_pinned(const struct target *t)
 int target_refresh(struct target *t, struct error *e)
 {
 	struct stat_fields f;
-	char *comm;
+	char *comm, *exe;
 
 	if (read_stat(t, &f, e))
 		return -1;
 	t->threads = f.threads;
 	t->starttime = f.starttime;
 	comm = read_comm(t);
-	if (!comm)
+	exe = read_link(t, "exe");
+	if (!comm || !exe) {
+		free(comm);
+		free(exe);
 		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
+	}
 	free(t->comm);
+	free(t->exe);
 	t->comm = comm;
+	t->exe = exe;
 	return 0;
 }
 
@@ -229,9 +235,8 @@ static int fill(struct target *t, bool device, struct error *e)
 	if (refuse_thread(t, e) || target_refresh(t, e) || open_reader(t, device, e))
 		return -1;
 	t->cmdline = cmdline_read(t);
-	t->exe = read_link(t, "exe");
 	t->cgroup = read_cgroup(t);
-	if (!t->cmdline || !t->exe || !t->cgroup)
+	if (!t->cmdline || !t->cgroup)
 		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
 	return 0;
 }

@@ -16,9 +16,9 @@
 struct target {
 	pid_t pid;
 	int dir; /* /proc/PID, O_DIRECTORY */
-	char *comm; /* these three: raw, from the target; never NULL */
+	char *comm; /* these four: raw, from the target; never NULL */
 	char *cmdline; /* arguments joined by spaces; "" if not resident */
-	char *exe; /* "" if unreadable */
+	char *exe; /* "" if unreadable; ends in " (deleted)" if it is */
 	char *cgroup; /* cgroup v2 path, "" if none */
 	uint64_t starttime; /* clock ticks after boot (proc(5), field 22) */
 	unsigned int threads;
@@ -33,7 +33,7 @@ struct target {
 int target_open(struct target *t, pid_t pid, bool device, struct error *e);
 void target_close(struct target *t);
 
-/* Reads what may change again: comm, threads. EXIT_GONE if it has ended. */
+/* Reads what may change again: comm, exe, threads. EXIT_GONE if it has ended. */
 int target_refresh(struct target *t, struct error *e);
 
 /* VmPin: bytes pinned by drivers, as they account for them. UNKNOWN if it is not told. */
