@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -64,6 +65,48 @@ def tcmallocs(tap):
     for suite, version, library, *loader in fetched(tap, "tcmallocs", "tcmalloc"):
         name = os.path.basename(library).partition(".")[0]
         yield f"{name} {version} ({suite})", library, loader
+
+
+def mimalloc_objects(tap):
+    """Name, version and file of what tests/heap/mimalloc-object could build."""
+    for suite, version, path in fetched(tap, "mimalloc-object", "mimalloc's source"):
+        yield f"mimalloc {version} ({suite})", version, path
+
+
+def preloaded(name, library, loader, program):
+    """How to start a program with a library preloaded, and what to add to its environment."""
+    if loader:
+        return Glibc(name, [*loader, "--preload", library], program), {}
+    return Glibc(name, [], program), {"LD_PRELOAD": library}
+
+
+BUILDS = {"static": "-static", "static PIE": "-static-pie", "in a PIE": "-pie",
+          "in no PIE": "-no-pie"}
+
+
+def archive(name):
+    """Where the linker finds a library of this name; the name, if it does not."""
+    return subprocess.run(["gcc", f"-print-file-name={name}"], text=True, check=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+
+
+def built_in(tap, name, workload, whole, *libraries, builds=tuple(BUILDS)):
+    """A workload with an allocator linked in, in all the ways that programs are made, and
+    stripped: name and program. @whole: its archive or object; None: it is libc's own."""
+    source = os.path.join(HERE, "workloads", f"{workload}.c")
+    if whole and not os.path.exists(whole):
+        tap.skip(f"{name}, linked in", f"there is no {whole}")
+        return
+    linked = ["-Wl,--whole-archive", whole, "-Wl,--no-whole-archive"] if whole else []
+    with tempfile.TemporaryDirectory() as directory:
+        for build in builds:
+            option = BUILDS[build]
+            program = os.path.join(directory, workload + option)
+            subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-pthread", "-w",
+                            "-Wl,-z,now", option, "-o", program, source, *linked,
+                            *libraries], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run(["strip", "-s", program], check=True)
+            yield f"{name}, stripped, {build}", program
 
 
 def patterns():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # Packages of several Debian releases, unpacked side by side. Sourced after common.sh by
-# scripts that have set home, the folder that all goes to; one of them at a time.
+# scripts that have set home, the folder that all goes to; one of them at a time. One
+# that wants sources has set types to deb-src.
 
 mirror=$(find_mirror)
 mkdir -p "${home:?}"
@@ -13,7 +14,7 @@ apt_for() { # SUITE COMMAND…: apt-get on that release alone
 	local suite=$1 apt=$home/apt-$1
 	shift
 	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
+	echo "${types-deb} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" \
 		>"$apt/sources.list"
 	apt-get -qq -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" \
 		-o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \

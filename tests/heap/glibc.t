@@ -102,6 +102,14 @@ def check_classes(glibc, pattern, threads):
             heaplib.check_classes(tap, f"{glibc.name}: {pattern}", w, allocator)
 
 
+def check_built_in():
+    for name, program in heaplib.built_in(tap, "glibc here", "heap", None,
+                                          builds=("static", "static PIE")):
+        glibc = heaplib.Glibc(name, [], program)
+        for pattern, threads in ("mixed", 1), ("tcache-heavy", 8):
+            check(glibc, pattern, threads, 3000)
+
+
 def main():
     patterns = heaplib.patterns()
     for glibc in heaplib.glibcs(tap):
@@ -112,6 +120,7 @@ def main():
     for pattern in ("random-free", "large-pieces", "batches", "mixed"):
         check_running(heaplib.native(), pattern, 8, 7)
     check_growing()
+    check_built_in()
     tap.done()
 
 

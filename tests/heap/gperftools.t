@@ -26,12 +26,11 @@ CONFIGURED = (
 
 
 class Tcmalloc:
-    def __init__(self, name, library, loader):
-        self.name = name
-        self.is_minimal = "_minimal" in name
-        preload = ["--preload", library] if loader else []
-        self.start = heaplib.Glibc(name, [*loader, *preload], PROGRAM)
-        self.env = {} if loader else {"LD_PRELOAD": library}
+    def __init__(self, start, env):
+        self.name = start.name
+        self.is_minimal = "_minimal" in start.name
+        self.start = start
+        self.env = env
 
     def run(self, pattern, threads, seed, conf=""):
         env = dict([conf.split("=")] if conf else [])
@@ -134,8 +133,22 @@ def check_running(tcmalloc):
            f"{name}: stopped, all is decoded", facts)
 
 
+def check_built_in():
+    # Debian's libunwind.a is not for a static PIE, and has names that libgcc has as well.
+    for name, builds, *others in (
+            ["libtcmalloc_minimal.a", heaplib.BUILDS],
+            ["libtcmalloc.a", ("static", "in a PIE", "in no PIE"), "-lunwind", "-llzma",
+             "-Wl,-z,muldefs"]):
+        for build, program in heaplib.built_in(tap, name, "gperftools", heaplib.archive(name),
+                                               *others, "-lstdc++", "-lm", builds=builds):
+            tcmalloc = Tcmalloc(heaplib.Glibc(build, [], program), {})
+            for pattern, threads in ("mixed", 1), ("cached", 8):
+                check(tcmalloc, pattern, threads, 3000)
+
+
 def main():
-    for tcmalloc in (Tcmalloc(*t) for t in heaplib.tcmallocs(tap)):
+    for name, library, loader in heaplib.tcmallocs(tap):
+        tcmalloc = Tcmalloc(*heaplib.preloaded(name, library, loader, PROGRAM))
         for i, pattern in enumerate(patterns() if tcmalloc.is_minimal else ["mixed"]):
             for threads in (1, 8):
                 check(tcmalloc, pattern, threads, 1000 + i)
@@ -143,6 +156,7 @@ def main():
             check(tcmalloc, "mixed", 3, 2000, conf)
         check_classes(tcmalloc)
         check_running(tcmalloc)
+    check_built_in()
     tap.done()
 
 

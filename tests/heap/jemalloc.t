@@ -21,12 +21,11 @@ STATS = ("allocated", "active", "dirty", "muzzy", "retained", "mapped", "slab_fr
 
 
 class Jemalloc:
-    def __init__(self, name, version, library, loader):
-        self.name = name
+    def __init__(self, start, env, version=""):
+        self.name = start.name
         self.version = version
-        preload = ["--preload", library] if loader else []
-        self.start = heaplib.Glibc(name, [*loader, *preload], PROGRAM)
-        self.env = {} if loader else {"LD_PRELOAD": library}
+        self.start = start
+        self.env = env
 
     def run(self, pattern, threads, seed, conf=""):
         return heaplib.Workload(self.start, pattern, threads, seed,
@@ -187,8 +186,17 @@ CONFIGURED = (
 )
 
 
+def check_built_in():
+    for name, program in heaplib.built_in(tap, "jemalloc", "jemalloc",
+                                          heaplib.archive("libjemalloc.a"), "-lstdc++", "-lm"):
+        jemalloc = Jemalloc(heaplib.Glibc(name, [], program), {})
+        for pattern, threads in ("mixed", 1), ("cached", 8):
+            check(jemalloc, pattern, threads, 3000)
+
+
 def main():
-    for jemalloc in (Jemalloc(*j) for j in heaplib.jemallocs(tap)):
+    for name, version, library, loader in heaplib.jemallocs(tap):
+        jemalloc = Jemalloc(*heaplib.preloaded(name, library, loader, PROGRAM), version)
         for i, pattern in enumerate(patterns()):
             for threads in (1, 8):
                 check(jemalloc, pattern, threads, 1000 + i)
@@ -200,6 +208,7 @@ def main():
         check_running(jemalloc)
         if jemalloc.env:
             check_two(jemalloc)
+    check_built_in()
     tap.done()
 
 

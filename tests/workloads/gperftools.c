@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gperftools PATTERN THREADS SEED: heaps to look at under a preloaded tcmalloc, in
- * seeded patterns. Commands on stdin, one a line:
+ * gperftools PATTERN THREADS SEED: heaps to look at under tcmalloc, preloaded or
+ * linked in, in seeded patterns. Commands on stdin, one a line:
  *
  *   work      run the pattern in all threads; answers "held BYTES": the usable sizes of
  *             what is still held
@@ -14,7 +14,6 @@
  *
  * Nothing but the pattern allocates: tables are mapped, output is unbuffered.
  */
-#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,13 +34,15 @@ struct worker {
 	void **slot; /* SLOTS of them */
 };
 
+int MallocExtension_GetNumericProperty(const char *name, size_t *value)
+	__attribute__((weak));
+void MallocExtension_ReleaseFreeMemory(void) __attribute__((weak));
+
 static struct worker workers[THREADS_MAX];
 static size_t nworkers;
 static void (*pattern)(struct worker *w);
 static atomic_int phase; /* 0 wait, 1 work, 2 churn */
 static atomic_size_t finished;
-static int (*property)(const char *name, size_t *value);
-static void (*release)(void);
 
 static void say(const char *text)
 {
@@ -208,7 +209,7 @@ static size_t number(const char *name)
 {
 	size_t n = 0;
 
-	return property(name, &n) ? n : 0;
+	return MallocExtension_GetNumericProperty(name, &n) ? n : 0;
 }
 
 static void report_stats(void)
@@ -314,7 +315,7 @@ static int command(const char *line)
 	else if (!strcmp(line, "settings"))
 		report_setting();
 	else if (!strcmp(line, "release"))
-		release(), say("released\n");
+		MallocExtension_ReleaseFreeMemory(), say("released\n");
 	else if (!strcmp(line, "churn"))
 		churn();
 	else
@@ -349,9 +350,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], patterns[i].name))
 			pattern = patterns[i].run;
 	nworkers = strtoul(argv[2], NULL, 10);
-	*(void **)&property = dlsym(RTLD_DEFAULT, "MallocExtension_GetNumericProperty");
-	*(void **)&release = dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory");
-	if (!pattern || !nworkers || nworkers > THREADS_MAX || !property || !release)
+	if (!pattern || !nworkers || nworkers > THREADS_MAX ||
+	    !MallocExtension_GetNumericProperty)
 		return 2;
 	start_workers(strtoull(argv[3], NULL, 10));
 	say("ready\n");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * jemalloc PATTERN THREADS SEED [SCALE]: heaps to look at under a preloaded jemalloc,
- * in seeded patterns, so many times smaller. Commands on stdin, one a line:
+ * jemalloc PATTERN THREADS SEED [SCALE]: heaps to look at under jemalloc, preloaded or linked
+ * in, in seeded patterns, so many times smaller. Commands on stdin, one a line:
  *
  *   work   run the pattern in all threads; answers "held BYTES": the usable sizes of
  *          what is still held
@@ -15,7 +15,6 @@
  *
  * Nothing but the pattern allocates: tables are mapped, output is unbuffered.
  */
-#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,13 +36,15 @@ struct worker {
 	void **slot; /* SLOTS of them */
 };
 
+int mallctl(const char *name, void *old, size_t *len, void *new, size_t size)
+	__attribute__((weak));
+
 static struct worker workers[THREADS_MAX];
 static size_t nworkers;
 static void (*pattern)(struct worker *w);
 static size_t scale = 1;
 static atomic_int phase; /* 0 wait, 1 work, 2 churn */
 static atomic_size_t finished;
-static int (*mallctl)(const char *name, void *old, size_t *len, void *new, size_t size);
 
 static void say(const char *text)
 {
@@ -382,7 +383,6 @@ int main(int argc, char **argv)
 	nworkers = strtoul(argv[2], NULL, 10);
 	if (argc == 5)
 		scale = strtoul(argv[4], NULL, 10);
-	*(void **)&mallctl = dlsym(RTLD_DEFAULT, "mallctl");
 	if (!pattern || !scale || !nworkers || nworkers > THREADS_MAX || !mallctl)
 		return 2;
 	start_workers(strtoull(argv[3], NULL, 10));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mimalloc PATTERN THREADS SEED: heaps to look at under a preloaded mimalloc, in
- * seeded patterns. Commands on stdin, one a line:
+ * mimalloc PATTERN THREADS SEED: heaps to look at under mimalloc, preloaded or
+ * linked in, in seeded patterns. Commands on stdin, one a line:
  *
  *   work   run the pattern in all threads; answers "held BYTES": the usable sizes of
  *          what is still held
@@ -14,7 +14,6 @@
  *
  * Nothing but the pattern allocates: tables are mapped, output is unbuffered.
  */
-#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,13 +51,15 @@ static atomic_int round_number;
 static atomic_size_t finished;
 static atomic_size_t live, carved;
 
-static void (*collect)(bool force);
-static bool (*visit_heap)(const void *heap, bool blocks, visit_fn *fn, void *arg);
-static bool (*visit_abandoned)(void *subproc, int tag, bool blocks, visit_fn *fn,
-			       void *arg);
-static void *(*own_heap)(void); /* of the calling thread */
-static void *(*shared_heap)(void); /* since 3.2: of all threads */
-static void *(*subproc_main)(void);
+/* Of those, each version has some. */
+void mi_collect(bool force) __attribute__((weak));
+bool mi_heap_visit_blocks(const void *heap, bool blocks, visit_fn *fn, void *arg)
+	__attribute__((weak));
+bool mi_abandoned_visit_blocks(void *subproc, int tag, bool blocks, visit_fn *fn,
+			       void *arg) __attribute__((weak));
+void *mi_heap_get_default(void) __attribute__((weak)); /* of the calling thread */
+void *mi_heap_main(void) __attribute__((weak)); /* since 3.2: of all threads */
+void *mi_subproc_main(void) __attribute__((weak));
 
 static void say(const char *text)
 {
@@ -269,8 +270,8 @@ static bool count(const void *heap, const struct area *area, void *block, size_t
 static void visit_own(struct worker *w)
 {
 	(void)w;
-	if (!shared_heap)
-		visit_heap(own_heap(), true, count, NULL);
+	if (!mi_heap_main)
+		mi_heap_visit_blocks(mi_heap_get_default(), true, count, NULL);
 }
 
 /*
@@ -336,10 +337,10 @@ static void report_visit(void)
 	everywhere(visit_own);
 	if (nworkers > 1)
 		visit_own(NULL);
-	if (shared_heap)
-		visit_heap(shared_heap(), true, count, NULL);
-	else if (visit_abandoned)
-		visit_abandoned(subproc_main(), -1, true, count, NULL);
+	if (mi_heap_main)
+		mi_heap_visit_blocks(mi_heap_main(), true, count, NULL);
+	else if (mi_abandoned_visit_blocks)
+		mi_abandoned_visit_blocks(mi_subproc_main(), -1, true, count, NULL);
 	snprintf(text, sizeof(text), "visited %zu %zu\n", live, carved);
 	say(text);
 }
@@ -351,7 +352,7 @@ static int command(const char *line)
 	else if (!strcmp(line, "visit"))
 		report_visit();
 	else if (!strcmp(line, "purge"))
-		collect(true), say("purged\n");
+		mi_collect(true), say("purged\n");
 	else if (!strcmp(line, "churn"))
 		say("churning\n"), everywhere(churn);
 	else
@@ -373,17 +374,6 @@ static int read_line(char *line, size_t size)
 	return 0;
 }
 
-static bool find_calls(void)
-{
-	*(void **)&collect = dlsym(RTLD_DEFAULT, "mi_collect");
-	*(void **)&visit_heap = dlsym(RTLD_DEFAULT, "mi_heap_visit_blocks");
-	*(void **)&visit_abandoned = dlsym(RTLD_DEFAULT, "mi_abandoned_visit_blocks");
-	*(void **)&own_heap = dlsym(RTLD_DEFAULT, "mi_heap_get_default");
-	*(void **)&shared_heap = dlsym(RTLD_DEFAULT, "mi_heap_main");
-	*(void **)&subproc_main = dlsym(RTLD_DEFAULT, "mi_subproc_main");
-	return collect && visit_heap && (own_heap || shared_heap);
-}
-
 int main(int argc, char **argv)
 {
 	char line[32];
@@ -397,7 +387,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], patterns[i].name))
 			pattern = patterns[i].run;
 	nworkers = strtoul(argv[2], NULL, 10);
-	if (!pattern || !nworkers || nworkers > THREADS_MAX || !find_calls())
+	if (!pattern || !nworkers || nworkers > THREADS_MAX || !mi_collect ||
+	    !mi_heap_visit_blocks || !(mi_heap_get_default || mi_heap_main))
 		return 2;
 	start_workers(strtoull(argv[3], NULL, 10));
 	say("ready\n");
