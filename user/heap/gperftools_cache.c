@@ -227,9 +227,15 @@ static int take_list(struct gperftools *g, uint64_t head, uint32_t n, uint32_t c
 		uint64_t next;
 		int err;
 
-		if (at % WORD || at >> GP_ADDRESS_BITS || !gp_mapped(g, at) ||
-		    g->ncached >= CACHED_MAX)
+		if (at % WORD || at >> GP_ADDRESS_BITS || !gp_mapped(g, at))
 			return -EPROTO;
+		if (g->ncached == CACHED_MAX) {
+			heap_incomplete(g->heap,
+					"more than %u objects in caches: the rest is "
+					"counted as in use",
+					CACHED_MAX);
+			return 0;
+		}
 		err = peek_read(&g->peek, at, &next, sizeof(next));
 		if (!err)
 			err = take_object(g, at, class);

@@ -58,25 +58,36 @@ static bool bin_holds(const struct jemalloc *j, const uint8_t *b, struct bin *bi
 	return !bin->n || je_mapped_all(j, bin->items, bin->items + bin->n * 8);
 }
 
+static int take_item(struct jemalloc *j, uint64_t item)
+{
+	if (j->ncached == CACHED_MAX) {
+		heap_incomplete(j->heap,
+				"more than %u regions in thread caches: the rest is "
+				"counted as in use",
+				CACHED_MAX);
+		return 0;
+	}
+	if (!grow(&j->cached, &j->cached_cap, j->ncached, sizeof(*j->cached)))
+		return -ENOMEM;
+	j->cached[j->ncached++] = item;
+	return 0;
+}
+
 static int take_items(struct jemalloc *j, const struct bin *bin)
 {
 	uint64_t item[256];
+	int err = 0;
 
-	for (uint64_t i = 0, n; i < bin->n; i += n) {
+	for (uint64_t i = 0, n; !err && i < bin->n; i += n) {
 		n = bin->n - i < 256 ? bin->n - i : 256;
-		if (peek_read(&j->peek, bin->items + i * 8, item, n * 8))
+		if (peek_read(&j->peek, bin->items + i * 8, item, n * 8)) {
 			heap_absent(j->heap);
-		else
-			for (uint64_t k = 0; k < n; k++) {
-				if (j->ncached >= CACHED_MAX)
-					return 0;
-				if (!grow(&j->cached, &j->cached_cap, j->ncached,
-					  sizeof(*j->cached)))
-					return -ENOMEM;
-				j->cached[j->ncached++] = item[k];
-			}
+			continue;
+		}
+		for (uint64_t k = 0; !err && k < n; k++)
+			err = take_item(j, item[k]);
 	}
-	return 0;
+	return err;
 }
 
 /* @n bins at @addr; stops at what is none. How many there were goes to *@seen. */
@@ -170,8 +181,12 @@ static int take_ring(struct jemalloc *j, uint64_t first)
 			return err;
 		addr = e.next;
 		if (addr == first)
-			break;
+			return 0;
 	}
+	heap_incomplete(j->heap,
+			"more than %u thread caches of an arena: what the rest hold is "
+			"counted as in use",
+			RING_MAX);
 	return 0;
 }
 
