@@ -162,6 +162,15 @@ def check_classes(tap, name, w, allocator):
            f"{name}: size classes in order", facts)
 
 
+def own_free(allocator, w):
+    """Free bytes by the allocator's own statistics, of a workload that is named as it."""
+    ask = {"glibc": "info", "jemalloc": "stats", "gperftools": "stats", "mimalloc": "visit"}
+    n = [int(number) for number in w.ask(ask[allocator])[1:]]
+    return {"glibc": lambda: n[0], "jemalloc": lambda: n[2] + n[3] + n[6],
+            "gperftools": lambda: n[2] + n[4] + n[5] + n[6],
+            "mimalloc": lambda: n[1] - n[0]}[allocator]()
+
+
 def state_of(task):
     with open(f"{task}/stat", encoding="utf-8") as f:
         return f.read().rsplit(")", 1)[1].split()[0]

@@ -3,6 +3,7 @@
 """What is recognised and not decoded: real programs of each kind, and what is surely
 their memory, against what they say themselves, or where the kernel has it."""
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -165,6 +166,11 @@ def check_go_files(program, version, scratch):
                               check=True).stdout
         tap.ok(b"go " + version.encode() + b", unsupported" in text and b"\033" not in text,
                "a deleted program: the text", text)
+    copy = shutil.copy(program, os.path.join(scratch, "upgraded"))
+    with heaplib.Child([copy, "p"]) as p:
+        feed(p)
+        wait_for(p, "go", MIB)
+        check_replaced("go", "go", p, copy)
     evil = os.path.join(scratch, "evil")
     magic = b"\xff Go buildinf:\x08\x02" + bytes(16) + bytes([len(version)])
     if patched(program, evil, magic + version.encode(),
@@ -176,6 +182,24 @@ def check_go_files(program, version, scratch):
                                   stdout=subprocess.PIPE, check=True).stdout
             tap.ok(b"go go\\x1b[31m\\x0a" in text and b"\033" not in text,
                    "a version of control characters is shown harmless", text)
+
+
+def check_replaced(name, owner, p, path):
+    """The program or library at @path is replaced by one that has nothing of @owner, while
+    @p runs: seen by who looks on, and by who comes later."""
+    def told(snapshot):
+        seen = unsupported(snapshot).get(owner, {})
+        return seen.get("version"), seen.get("reason")
+    with subprocess.Popen([heaplib.FALLOW, "watch", "--json", "--interval=200ms", str(p.pid)],
+                          stdout=subprocess.PIPE) as watch:
+        before = told(json.loads(watch.stdout.readline()))
+        other = shutil.copy(os.path.join(heaplib.BIN, "blocks"), f"{path}.new")
+        os.replace(other, path)
+        after = [told(json.loads(watch.stdout.readline())) for _ in range(3)][-1]
+        watch.kill()
+    late = told(heaplib.look(p.pid))
+    tap.ok(before[1] and before == after == late, f"{name}: the same when it is replaced",
+           f"{before}\n{after}\n{late}")
 
 
 def check_unprivileged(program, version, scratch):
@@ -258,12 +282,24 @@ def check_presence(name, owner, command, **options):
         return snapshot, said
 
 
-def check_scudo(version, library):
-    snapshot, said = check_presence(f"scudo {version}", "scudo",
-                                    [os.path.join(heaplib.BIN, "blocks")],
-                                    env={**os.environ, "LD_PRELOAD": library})
+def check_scudo(version, library, scratch):
+    library = shutil.copy(library, scratch)
+    command, env = [os.path.join(heaplib.BIN, "blocks")], {**os.environ, "LD_PRELOAD": library}
+    snapshot, said = check_presence(f"scudo {version}", "scudo", command, env=env)
     tap.ok(in_class(snapshot, "anon.other") >= int(said[1]),
            "scudo: what the program holds is unclaimed", snapshot["ledger"])
+    with heaplib.Child(command, env=env) as p:
+        p.process.stdout.readline()
+        check_replaced("scudo", "scudo", p, library)
+
+
+def check_node(version, program, scratch):
+    ready = "console.log('ready'); require('fs').readSync(0, Buffer.alloc(1))"
+    program = shutil.copy(program, os.path.join(scratch, "node"))
+    check_presence(f"node {version}", "v8", [program, "-e", ready])
+    with heaplib.Child([program, "-e", ready]) as p:
+        p.process.stdout.readline()
+        check_replaced("node", "v8", p, program)
 
 
 WORKER = """using Workerd = import "/workerd/workerd.capnp";
@@ -280,6 +316,7 @@ const main :Workerd.Worker = (
 
 def check_workerd(version, program, scratch):
     name = f"google-tcmalloc, workerd {version}"
+    program = shutil.copy(program, scratch)
     config = os.path.join(scratch, "worker.capnp")
     with open(config, "w", encoding="ascii") as f:
         f.write(WORKER % scratch)
@@ -296,6 +333,7 @@ def check_workerd(version, program, scratch):
         tap.ok("google-tcmalloc, unsupported" in subprocess.run(
             [heaplib.FALLOW, "report", str(p.pid)], stdout=subprocess.PIPE, check=True,
             text=True).stdout, f"{name}: the text")
+        check_replaced(name, "google-tcmalloc", p, program)
 
 
 def check_musl(scratch, option):
@@ -319,6 +357,8 @@ def check_musl(scratch, option):
                    f"{name}: what it holds is claimed", f"{claimed} {held} {other}")
             check_sums(name, p, snapshot, "musl")
             print(f"# {name}: holds {held}, claimed {claimed}, other {other}")
+        if option:
+            check_replaced(name, "musl", p, program)
 
 
 def check_symbols(scratch):
@@ -372,12 +412,11 @@ def main():
                 for collector in "SerialGC", "ParallelGC", "G1GC":
                     check_java(name, version, *path, collector)
             elif name == "scudo":
-                check_scudo(version, *path)
+                check_scudo(version, *path, scratch)
             elif name == "google-tcmalloc":
                 check_workerd(version, *path, scratch)
             elif name == "v8":
-                check_presence(f"node {version}", "v8", [
-                    *path, "-e", "console.log('ready'); require('fs').readSync(0, Buffer.alloc(1))"])
+                check_node(version, *path, scratch)
         if newest:
             check_go_files(*newest, scratch)
             check_unprivileged(*newest, scratch)
