@@ -98,6 +98,7 @@ struct jemalloc {
 	unsigned int looks; /* that may still be spent on finding it */
 	struct block *blocks; /* by address */
 	size_t nblocks, blocks_cap;
+	bool rings; /* led to thread caches */
 	uint64_t *cached; /* what thread caches hold, by address */
 	size_t ncached, cached_cap;
 	enum je_padding padding;
@@ -166,7 +167,24 @@ int je_walk_tree(struct jemalloc *j, struct tree_visitor *v);
 int je_find_blocks(struct jemalloc *j);
 /* The block that @addr is in, or NULL. */
 struct block *je_block_of(const struct jemalloc *j, uint64_t addr);
+
+#define JE_BIN 24u /* sizeof(cache_bin_t), in all versions */
+
+/* A bin of a thread cache: addresses of free regions, with room for more before them. */
+struct je_bin {
+	uint64_t start; /* of the room; up to 5.2 it is not known, and is items */
+	uint64_t items, n;
+	uint64_t end;
+};
+
 /* jemalloc_cache.c: fills cached and the decay times. 0 or -errno. */
 int je_find_caches(struct jemalloc *j);
+/* What JE_BIN bytes @b say. False if that makes no sense. */
+bool je_bin_of(const struct jemalloc *j, const uint8_t *b, struct je_bin *bin);
+/* Takes what is in the bins of a thread cache; where those of large regions are, up to 5.2. */
+int je_take_cache(struct jemalloc *j, uint64_t bins, uint64_t large);
+
+/* jemalloc_scan.c: the same of a jemalloc from whose arenas nothing leads to caches. */
+int je_scan_caches(struct jemalloc *j);
 
 #endif

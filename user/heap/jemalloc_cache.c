@@ -15,20 +15,13 @@
 #define LOOK_MAX   (1u << 20) /* of a block: arenas are at its start */
 #define BATCH	   1024u
 #define RING_MAX   65536u /* caches in a ring */
-#define CACHED_MAX (8u << 20) /* addresses in all */
+#define CACHED_MAX (8u << 20) /* addresses in all, or few more */
 #define NEAR	   65536u /* a cache's bins are near its place in the ring */
-#define BIN	   24u /* sizeof(cache_bin_t), in all versions */
 #define BINS_LARGE 37u /* TCACHE_NBINS_MAX - SC_NBINS */
 #define BIN_MAX	   65536u /* items: low bits of addresses are 16 */
 
-/* A bin of a thread cache: addresses of free regions. */
-struct bin {
-	uint64_t items;
-	uint64_t n;
-};
-
 /* cache_bin.h since 5.3: the stack grows down; where it is empty is in the low bits. */
-static bool bin_of_5_3(const uint8_t *b, struct bin *bin)
+static bool bin_of_5_3(const uint8_t *b, struct je_bin *bin)
 {
 	uint64_t head = get64(b, 0);
 	uint16_t full = (uint16_t)(get64(b, 16) >> 16),
@@ -36,69 +29,76 @@ static bool bin_of_5_3(const uint8_t *b, struct bin *bin)
 
 	bin->items = head;
 	bin->n = (uint16_t)(empty - (uint16_t)head) / 8;
-	return head && head % 8 == 0 && bin->n <= (uint16_t)(empty - full) / 8u;
+	bin->end = head + bin->n * 8;
+	bin->start = bin->end - (uint16_t)(empty - full);
+	return head && head % 8 == 0 && bin->start <= head;
 }
 
 /* Before: items end where avail points to. */
-static bool bin_of_5_2(const uint8_t *b, struct bin *bin)
+static bool bin_of_5_2(const uint8_t *b, struct je_bin *bin)
 {
 	int32_t low = (int32_t)get32(b, 0), n = (int32_t)get32(b, 4);
 	uint64_t avail = get64(b, 16);
 
 	bin->n = (uint64_t)n;
-	bin->items = avail - bin->n * 8;
+	bin->end = avail;
+	bin->start = bin->items = avail - bin->n * 8;
 	return n >= 0 && low >= -1 && low <= n && (uint32_t)n < BIN_MAX && avail &&
 	       avail % 8 == 0;
 }
 
-static bool bin_holds(const struct jemalloc *j, const uint8_t *b, struct bin *bin)
+bool je_bin_of(const struct jemalloc *j, const uint8_t *b, struct je_bin *bin)
 {
-	if (j->record->split_bins ? !bin_of_5_2(b, bin) : !bin_of_5_3(b, bin))
+	return j->record->split_bins ? bin_of_5_2(b, bin) : bin_of_5_3(b, bin);
+}
+
+static bool bin_holds(const struct jemalloc *j, const uint8_t *b, struct je_bin *bin)
+{
+	return je_bin_of(j, b, bin) &&
+	       (!bin->n || je_mapped_all(j, bin->items, bin->items + bin->n * 8));
+}
+
+/* Whether no more can be taken, which is told. */
+static bool is_full(struct jemalloc *j)
+{
+	if (j->ncached < CACHED_MAX)
 		return false;
-	return !bin->n || je_mapped_all(j, bin->items, bin->items + bin->n * 8);
+	heap_incomplete(j->heap,
+			"more than %u regions in thread caches: the rest is counted as "
+			"in use",
+			CACHED_MAX);
+	return true;
 }
 
-static int take_item(struct jemalloc *j, uint64_t item)
-{
-	if (j->ncached == CACHED_MAX) {
-		heap_incomplete(j->heap,
-				"more than %u regions in thread caches: the rest is "
-				"counted as in use",
-				CACHED_MAX);
-		return 0;
-	}
-	if (!grow(&j->cached, &j->cached_cap, j->ncached, sizeof(*j->cached)))
-		return -ENOMEM;
-	j->cached[j->ncached++] = item;
-	return 0;
-}
-
-static int take_items(struct jemalloc *j, const struct bin *bin)
+static int take_items(struct jemalloc *j, const struct je_bin *bin)
 {
 	uint64_t item[256];
-	int err = 0;
 
-	for (uint64_t i = 0, n; !err && i < bin->n; i += n) {
+	for (uint64_t i = 0, n; i < bin->n && !is_full(j); i += n) {
 		n = bin->n - i < 256 ? bin->n - i : 256;
 		if (peek_read(&j->peek, bin->items + i * 8, item, n * 8)) {
 			heap_absent(j->heap);
 			continue;
 		}
-		for (uint64_t k = 0; !err && k < n; k++)
-			err = take_item(j, item[k]);
+		for (uint64_t k = 0; k < n; k++) {
+			if (!grow(&j->cached, &j->cached_cap, j->ncached,
+				  sizeof(*j->cached)))
+				return -ENOMEM;
+			j->cached[j->ncached++] = item[k];
+		}
 	}
-	return err;
+	return 0;
 }
 
 /* @n bins at @addr; stops at what is none. How many there were goes to *@seen. */
 static int take_bins(struct jemalloc *j, uint64_t addr, unsigned int n, bool items,
 		     unsigned int *seen)
 {
-	uint8_t b[BIN];
-	struct bin bin;
+	uint8_t b[JE_BIN];
+	struct je_bin bin;
 
-	for (*seen = 0; *seen < n; ++*seen, addr += BIN) {
-		int err = je_mapped_all(j, addr, addr + BIN)
+	for (*seen = 0; *seen < n; ++*seen, addr += JE_BIN) {
+		int err = je_mapped_all(j, addr, addr + JE_BIN)
 				  ? peek_read(&j->peek, addr, b, sizeof(b))
 				  : -EFAULT;
 
@@ -145,17 +145,17 @@ static int is_cache(struct jemalloc *j, uint64_t addr, struct ring_element *e)
 	return err ? err : seen == j->classes->nsmall;
 }
 
-static int take_cache(struct jemalloc *j, const struct ring_element *e)
+int je_take_cache(struct jemalloc *j, uint64_t bins, uint64_t large)
 {
 	const unsigned int n = j->classes->nsmall;
 	unsigned int seen;
 
 	if (j->record->split_bins) {
-		int err = take_bins(j, e->bins, n, true, &seen);
+		int err = take_bins(j, bins, n, true, &seen);
 
-		return err ? err : take_bins(j, e->large, BINS_LARGE, true, &seen);
+		return err ? err : take_bins(j, large, BINS_LARGE, true, &seen);
 	}
-	return take_bins(j, e->bins, n + BINS_LARGE, true, &seen);
+	return take_bins(j, bins, n + BINS_LARGE, true, &seen);
 }
 
 /* Threads come and go while the ring is followed. */
@@ -176,7 +176,8 @@ static int take_ring(struct jemalloc *j, uint64_t first)
 						"were read");
 			return 0;
 		}
-		err = take_cache(j, &e);
+		j->rings = true;
+		err = je_take_cache(j, e.bins, e.large);
 		if (err)
 			return err;
 		addr = e.next;
@@ -325,6 +326,9 @@ int je_find_caches(struct jemalloc *j)
 		err = look_at_block(&k, buf);
 	}
 	free(buf);
+	/* Rings are for statistics, without which jemalloc may be built. */
+	if (!err && !j->rings && !j->record->no_rings)
+		err = je_scan_caches(j);
 	if (j->ncached)
 		qsort(j->cached, j->ncached, sizeof(*j->cached), by_address);
 	return err;
