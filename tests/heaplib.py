@@ -67,10 +67,10 @@ def tcmallocs(tap):
         yield f"{name} {version} ({suite})", library, loader
 
 
-def mimalloc_objects(tap):
-    """Name, version and file of what tests/heap/mimalloc-object could build."""
-    for suite, version, path in fetched(tap, "mimalloc-object", "mimalloc's source"):
-        yield f"mimalloc {version} ({suite})", version, path
+def from_source(tap, script, allocator):
+    """Name, version and file of what tests/heap/mimalloc-object or alike could build."""
+    for suite, version, path in fetched(tap, script, f"the source of {allocator}"):
+        yield f"{allocator} {version} ({suite})", version, path
 
 
 def preloaded(name, library, loader, program):

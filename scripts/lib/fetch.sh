@@ -46,6 +46,21 @@ unpack() {
 	touch "$dir/.complete"
 }
 
+# unpack_source SUITE DIR PACKAGE: the same of a package's source, as its authors made it.
+unpack_source() {
+	local suite=$1 dir=$2
+	[ ! -e "$dir/.complete" ] || return 0
+	rm -rf "$dir" && mkdir -p "$dir"
+	[ -n "$mirror" ] && apt_for "$suite" update >&2 || return 1
+	(cd "$dir" && apt_for "$suite" source --download-only "$3" >&2) || return 1
+	tar -C "$dir" --strip-components=1 -xf "$dir"/*.orig.tar.* || return 1
+	touch "$dir/.complete"
+}
+
+source_version() { # DIR
+	basename "$1"/*.orig.tar.* | sed 's/^[^_]*_//; s/[-+].*//; s/\.orig\.tar.*//'
+}
+
 # The upstream version of a package that was unpacked to DIR.
 version_of() { # DIR PACKAGE
 	dpkg-deb -f "$1/deb/$2"_*.deb Version | sed 's/[-+].*//'

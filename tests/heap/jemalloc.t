@@ -194,6 +194,36 @@ def check_built_in():
             check(jemalloc, pattern, threads, 3000)
 
 
+def check_without_stats():
+    """A build that keeps no statistics, and nothing by which thread caches are found."""
+    for name, _, path in heaplib.from_source(tap, "jemalloc-archive", "jemalloc"):
+        for build, program in heaplib.built_in(tap, f"{name} without statistics", "jemalloc", path,
+                                               "-lm", builds=("static PIE", "in a PIE")):
+            jemalloc = Jemalloc(heaplib.Glibc(build, [], program), {})
+            for pattern, threads in ("mixed", 1), ("cached", 8), ("freed", 8):
+                check_books(jemalloc, pattern, threads)
+
+
+def check_books(jemalloc, pattern, threads):
+    """All but what only statistics can tell."""
+    name = f"{jemalloc.name}: {pattern}, {threads} thread{'s' * (threads > 1)}"
+    with jemalloc.run(pattern, threads, 4000) as w:
+        with w.stopped():
+            before = allocator(w.look())
+        held = w.work()
+        with w.stopped():
+            seen, rss = allocator(w.look()), w.rss()
+        w.ask("purge")
+        drop = rss - w.rss()
+    facts = f"held {held} drop {drop}\n{before}\n{seen}"
+    tap.ok(seen["status"] == "exact", f"{name}: exact", facts)
+    tap.ok(seen["live_bytes"] - before["live_bytes"] == held,
+           f"{name}: live bytes equal what is held", facts)
+    tap.ok(total(seen, "cached_bytes") > 0, f"{name}: thread caches are found", facts)
+    tap.ok(abs(seen["returnable_bytes"] - drop) <= max(MIB, drop // 1000),
+           f"{name}: the purge returns what was promised", facts)
+
+
 def main():
     for name, version, library, loader in heaplib.jemallocs(tap):
         jemalloc = Jemalloc(*heaplib.preloaded(name, library, loader, PROGRAM), version)
@@ -209,6 +239,7 @@ def main():
         if jemalloc.env:
             check_two(jemalloc)
     check_built_in()
+    check_without_stats()
     tap.done()
 
 

@@ -185,7 +185,7 @@ CONFIGURED = {
 
 
 def check_built_in():
-    for name, version, path in heaplib.mimalloc_objects(tap):
+    for name, version, path in heaplib.from_source(tap, "mimalloc-object", "mimalloc"):
         for build, program in heaplib.built_in(tap, name, "mimalloc", path):
             mimalloc = Mimalloc(heaplib.Glibc(build, [], program), {}, version)
             for pattern, threads in ("mixed", 1), ("small", 4):
