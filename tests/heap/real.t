@@ -40,6 +40,26 @@ sys.stdin.readline()
 print("purged", flush=True)
 sys.stdin.readline()
 """
+# Inference by batches of lengths and numbers that vary, of which it keeps some.
+TORCH = """
+import ctypes, random, sys
+import torch
+torch.manual_seed(1)
+torch.set_num_threads(2)
+rng = random.Random(1)
+layer = torch.nn.TransformerEncoderLayer(64, 4, 256, batch_first=True)
+model = torch.nn.TransformerEncoder(layer, 2).eval()
+kept = []
+with torch.inference_mode():
+    for _ in range(60):
+        out = model(torch.rand(rng.randrange(1, 24), rng.randrange(8, 128), 64))
+        kept.append(out[:, 0].clone())
+print("ready", flush=True)
+sys.stdin.readline()
+%s
+print("purged", flush=True)
+sys.stdin.readline()
+"""
 TRIM = "ctypes.CDLL(None).malloc_trim(0)"
 PURGE = 'ctypes.CDLL(None).mallctl(b"arena.4096.purge", None, None, None, 0)'
 
@@ -56,6 +76,10 @@ def look(w):
 
 def check(name, allocator, snapshot, rss, drop):
     seen = heap(snapshot, allocator)
+    if seen:
+        print(f"# {name}: RSS {rss}, live {seen['live_bytes']}, free {seen['free_bytes']}, "
+              f"stranded {seen['stranded_bytes']}, returnable {seen['returnable_bytes']}, "
+              f"given back {drop}", flush=True)
     ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
     facts = f"drop {drop} ledger {ledger} rss {rss}; {seen}"
     if not tap.ok(seen and seen["status"] == "exact", f"{name}: {allocator}, exact", facts):
@@ -132,12 +156,12 @@ def check_redis():
                str(heap(snapshot, "glibc")))
 
 
-def check_numpy(name, allocator, purge, env):
-    if subprocess.run([PYTHON, "-c", "import numpy"], check=False,
+def check_python(name, module, script, allocator, purge, env):
+    if subprocess.run([PYTHON, "-c", f"import {module}"], check=False,
                       stderr=subprocess.DEVNULL).returncode:
-        tap.skip(name, "python3-numpy is not installed")
+        tap.skip(name, f"python3-{module} is not installed")
         return
-    with heaplib.Child([PYTHON, "-c", NUMPY % purge], text=True, bufsize=1,
+    with heaplib.Child([PYTHON, "-c", script % purge], text=True, bufsize=1,
                        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **env}) as w:
         w.process.stdout.readline()
         snapshot, rss = look(w)
@@ -150,11 +174,12 @@ def check_numpy(name, allocator, purge, env):
 
 def main():
     check_redis()
-    check_numpy("numpy in threads", "glibc", TRIM, {})
+    check_python("numpy in threads", "numpy", NUMPY, "glibc", TRIM, {})
+    check_python("torch", "torch", TORCH, "glibc", TRIM, {})
     for name, _, library, loader in heaplib.jemallocs(tap):
         if not loader:
-            check_numpy(f"numpy in threads, {name} preloaded", "jemalloc", PURGE,
-                        {"LD_PRELOAD": library})
+            check_python(f"numpy in threads, {name} preloaded", "numpy", NUMPY, "jemalloc", PURGE,
+                         {"LD_PRELOAD": library})
     tap.done()
 
 
