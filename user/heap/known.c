@@ -37,6 +37,15 @@ static bool is_google(struct search *s, struct elf *x, struct found *f)
 	       elf_has_section(x, "__rseq_cs", NULL);
 }
 
+/* JSContextRef.h of WebKit's library; bytecodes in a program that has it within (bun). */
+static bool is_jsc(struct search *s, struct elf *x, struct found *f)
+{
+	(void)s;
+	(void)f;
+	return elf_exports(x, "JSGlobalContextCreate", NULL) ||
+	       (x->is_exe && elf_has_section(x, "__DATA,__jsc_opcodes", NULL));
+}
+
 const struct known known_heaps[] = {
 	/* tcmalloc/internal/config.h, percpu_rseq_x86_64.S, system_allocator.h */
 	{ .ops = OPS("google-tcmalloc"),
@@ -78,11 +87,15 @@ const struct known known_heaps[] = {
 	  .reason = "the Java heap is its collector's, and what is free in it is not "
 		    "decoded; a collector gives back by its own policy",
 	  .look = known_java },
-	/* include/v8-isolate.h: v8::Isolate::GetCurrent() */
+	/* include/v8-initialization.h: v8::V8::GetVersion(), which no stand-in has */
 	{ .ops = OPS("v8"),
-	  .symbols = { "_ZN2v87Isolate10GetCurrentEv" },
+	  .symbols = { "_ZN2v82V810GetVersionEv" },
 	  .reason = "the JavaScript heap of V8 is its collector's, and which mappings it "
 		    "has is not decoded" },
+	{ .ops = OPS("javascriptcore"),
+	  .reason = "the JavaScript heap of JavaScriptCore is its collector's, and which "
+		    "mappings it has is not decoded",
+	  .look = is_jsc },
 	/* src/coreclr/dlls/mscoree/mscorwks_unixexports.src; one file; native AOT */
 	{ .ops = OPS("dotnet"),
 	  .symbols = { "coreclr_initialize", "DotNetRuntimeInfo",
