@@ -30,7 +30,8 @@ SYMBOLS = {
     "snmalloc": ["__malloc_end_pointer"],
     "mesh": ["mesh_mallctl"],
     "java": ["gHotSpotVMStructs"],
-    "v8": ["_ZN2v87Isolate10GetCurrentEv"],
+    "v8": ["_ZN2v82V810GetVersionEv"],
+    "javascriptcore": ["JSGlobalContextCreate"],
     "dotnet": ["coreclr_initialize", "DotNetRuntimeInfo", "DotNetRuntimeDebugHeader"],
     "mono": ["mono_jit_init"],
 }
@@ -302,6 +303,18 @@ def check_node(version, program, scratch):
         check_replaced("node", "v8", p, program)
 
 
+def check_bun(version, program):
+    """It exports some of V8's names, and has JavaScriptCore and a mimalloc of its own."""
+    name = f"bun {version}"
+    with heaplib.Child([program, "-e", "console.log('ready'); setTimeout(() => {}, 1e6)"],
+                       text=True) as p:
+        p.process.stdout.readline()
+        with stopped(p):
+            seen = unsupported(heaplib.look(p.pid))
+    tap.ok(set(seen) == {"javascriptcore", "mimalloc"} and all(a["reason"] for a in seen.values()),
+           f"{name}: JavaScriptCore and mimalloc are recognised, with a reason", seen)
+
+
 WORKER = """using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = .main)],
@@ -415,6 +428,8 @@ def main():
                 check_scudo(version, *path, scratch)
             elif name == "google-tcmalloc":
                 check_workerd(version, *path, scratch)
+            elif name == "javascriptcore":
+                check_bun(version, *path)
             elif name == "v8":
                 check_node(version, *path, scratch)
         if newest:
