@@ -5,6 +5,8 @@
 #include "model/knobs.h"
 #include "model/size.h"
 
+#define FILES_FLOOR (64 * MIB)
+
 /* What has some of that memory, as far as it is known, and what it can be asked to do. */
 static void show_unsupported(const struct heap *h, struct verdict *v)
 {
@@ -59,7 +61,8 @@ static void rule_file_cache(const struct facts *f, struct verdicts *out)
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
 	struct verdict *v;
 
-	if (!significant(f, sum) || sum < f->now->rss / 2)
+	/* Libraries alone are no more than that. */
+	if (sum < FILES_FLOOR || sum < f->now->rss / 2)
 		return;
 	v = speak(out, VERDICT_FILE_CACHE, CONFIDENCE_CERTAIN, sum);
 	evidence(v,
