@@ -16,7 +16,7 @@ PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 WERROR ?=
 
-PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw
+PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 MANPAGES := $(wildcard Documentation/*.1)
@@ -25,7 +25,7 @@ MANPAGES := $(wildcard Documentation/*.1)
 ifneq ($(filter-out kmod clean lint check workloads,$(or $(MAKECMDGOALS),all)),)
 missing := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p))))
 ifneq ($(missing),)
-$(error $(PKG_CONFIG) does not find: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev)
+$(error $(PKG_CONFIG) does not find: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev)
 endif
 endif
 

@@ -16,6 +16,7 @@ static const struct command {
 	{ "regions", cmd_regions, "the same by mapping" },
 	{ "heap", cmd_heap, "the same by allocator and arena" },
 	{ "watch", cmd_watch, "the report, redrawn, with change and rate" },
+	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
 	{ "info", cmd_info, "module, sources and what they can tell here" },
 };
 

@@ -28,6 +28,7 @@
 #define OPT_COLUMNS  (1u << 8) /* --columns and --sort */
 #define OPT_HEAP     (1u << 9) /* --show-data, and heaps by size class */
 #define OPT_QUICK    (1u << 10)
+#define OPT_FOR	     (1u << 11)
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
@@ -41,6 +42,7 @@ struct options {
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
 	uint64_t idle_ns; /* 0: ages are not asked for */
+	uint64_t for_ns;
 	uint32_t fail_on; /* bit per enum verdict_id */
 	struct column_list columns;
 	const struct column *sort;
@@ -105,6 +107,7 @@ int cmd_report(int argc, char **argv);
 int cmd_regions(int argc, char **argv);
 int cmd_heap(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 #endif

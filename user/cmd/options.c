@@ -26,7 +26,8 @@ enum {
 	KEY_COLUMNS,
 	KEY_SORT,
 	KEY_SHOW_DATA,
-	KEY_QUICK
+	KEY_QUICK,
+	KEY_FOR
 };
 
 static const struct known_option {
@@ -46,6 +47,7 @@ static const struct known_option {
 	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
 	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
 	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
+	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -175,6 +177,8 @@ static int apply(struct options *o, int key, struct error *e)
 		return set_duration("after", optarg, &o->after_ns, e);
 	case KEY_INTERVAL:
 		return set_duration("interval", optarg, &o->interval_ns, e);
+	case KEY_FOR:
+		return set_duration("for", optarg, &o->for_ns, e);
 	case KEY_IDLE:
 		return set_idle(optarg, &o->idle_ns, e);
 	case KEY_SOURCE:
@@ -240,7 +244,9 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 	char shorts[16];
 	int key, done;
 
-	*o = (struct options){ .source = SOURCE_AUTO, .interval_ns = 2000000000u };
+	*o = (struct options){ .source = SOURCE_AUTO,
+			       .interval_ns = 2000000000u,
+			       .for_ns = 10000000000u };
 	o->sort = column_by_name("rss", 3);
 	columns_parse("default", &o->columns, e);
 	o->by_size = accepts & OPT_HEAP;
