@@ -66,10 +66,12 @@ $(O)/tests/unit/%.o: ALL_CPPFLAGS += -Ikmod
 # Programs that the tests look at.
 WORKLOADS := $(patsubst tests/workloads/%.c,$(O)/workloads/%,$(wildcard tests/workloads/*.c))
 
+TRACED := $(addprefix $(O)/workloads/trace-,fp nofp stripped)
+
 # Programs of which the truth is known.
 SCENARIOS := $(patsubst tests/scenarios/%.c,$(O)/scenarios/%,$(wildcard tests/scenarios/*.c))
 
-workloads: $(WORKLOADS) $(O)/workloads/heap-static $(SCENARIOS)
+workloads: $(WORKLOADS) $(O)/workloads/heap-static $(TRACED) $(SCENARIOS)
 
 $(O)/scenarios/%: tests/scenarios/%.c tests/scenarios/scenario.h
 	@mkdir -p $(@D)
@@ -86,6 +88,15 @@ $(O)/workloads/%: tests/workloads/%.c
 $(O)/workloads/%-static: tests/workloads/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -pthread -static -w -o $@ $< -ldl 2>/dev/null
+
+# What an unwinder has to do with: frame pointers, none, and no symbols either.
+$(O)/workloads/trace-fp: FRAMES := -fno-omit-frame-pointer
+$(O)/workloads/trace-nofp: FRAMES := -fomit-frame-pointer
+$(O)/workloads/trace-stripped: FRAMES := -fomit-frame-pointer -s
+
+$(TRACED): tests/workloads/trace.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(WERROR) -O2 $(FRAMES) -pthread -o $@ $<
 
 check:
 	scripts/check

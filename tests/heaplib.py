@@ -139,11 +139,11 @@ jsonschema.validate(json.load(sys.stdin), json.load(open(sys.argv[1])))
 """
 
 
-def against_schema(snapshot):
-    """What is wrong with it, by the schema; "" if nothing is."""
-    schema = os.path.join(TREE, "Documentation/fallow.schema.json")
+def against_schema(shown, name="fallow.schema.json"):
+    """What is wrong with what was shown, by the schema; "" if nothing is."""
+    schema = os.path.join(TREE, "Documentation", name)
     return subprocess.run(["/usr/bin/python3", "-c", VALIDATE, schema], text=True,
-                          input=json.dumps(snapshot), stderr=subprocess.PIPE,
+                          input=json.dumps(shown), stderr=subprocess.PIPE,
                           check=False).stderr
 
 

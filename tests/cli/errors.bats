@@ -29,7 +29,7 @@ dead_child_of() {
 }
 
 @test "help is not an error" {
-	for command in "" report regions heap watch info; do
+	for command in "" report regions heap watch trace info; do
 		run "$fallow" $command --help
 		[ "$status" -eq 0 ]
 		[[ $output == usage:* ]]
@@ -49,12 +49,16 @@ dead_child_of() {
 	refused 2 'one target at a time' report 1 2
 	refused 2 'name one process' report
 	refused 2 'takes no argument' info 1
+	refused 2 'not a duration' trace 1 --for=soon
+	refused 2 'name one process' trace
+	refused 2 'option --freeze is not known' trace 1 --freeze
 }
 
 @test "no such process, by pid and by name" {
 	refused 3 'no such process' 4194303
 	refused 3 'no process named "no-such-name"' no-such-name
 	refused 3 'no such process' regions 4194303
+	refused 3 'no such process' trace 4194303
 	refused 3 'no such process' watch --json 4194303
 }
 
