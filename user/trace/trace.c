@@ -44,6 +44,7 @@ struct tracer {
 	uint64_t begun;
 	struct vma_list then; /* what was mapped at the begin */
 	bool stale; /* there may be code that the unwinder does not know */
+	uint64_t looked; /* when it was looked at last for a call from unknown code */
 };
 
 static uint64_t now_ns(void)
@@ -156,6 +157,19 @@ static void look_at_code(struct tracer *t)
 	stacks_stale(&t->tr->stacks);
 }
 
+/*
+ * Whether a call comes from code that was not there when code was looked at. Another
+ * program's, mostly: that it was executed may be told by the ring of another CPU, later.
+ */
+static bool from_new_code(struct tracer *t, const struct sample *s)
+{
+	if (!s->has_regs || unwinder_knows(&t->tr->unwinder, s->pc) ||
+	    s->call.left < t->looked + FLUSH_NS)
+		return false;
+	t->looked = s->call.left;
+	return true;
+}
+
 static void take(void *arg, const struct sample *s)
 {
 	struct tracer *t = arg;
@@ -165,7 +179,7 @@ static void take(void *arg, const struct sample *s)
 		return;
 	if (s->call.kind == CALL_EXEC)
 		on_exec(t);
-	if (t->stale || s->call.kind == CALL_EXEC)
+	if (t->stale || s->call.kind == CALL_EXEC || from_new_code(t, s))
 		look_at_code(t);
 	if (t->npending == PENDING_MAX)
 		flush_half(t);

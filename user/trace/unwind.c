@@ -286,6 +286,11 @@ int unwinder_refresh(struct unwinder *u)
 	return 0;
 }
 
+bool unwinder_knows(const struct unwinder *u, uint64_t pc)
+{
+	return vma_find(&u->code, pc);
+}
+
 static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg)
 {
 	/* The only one: asked for once more, there is none. */

@@ -69,6 +69,9 @@ void unwinder_close(struct unwinder *u);
  */
 int unwinder_refresh(struct unwinder *u);
 
+/* Whether @pc is in code that was mapped then. */
+bool unwinder_knows(const struct unwinder *u, uint64_t pc);
+
 /* Forgets all code: the target executes another program. */
 void unwinder_forget(struct unwinder *u);
 
