@@ -180,6 +180,23 @@ static void mixed(struct worker *w)
 		step(w, 16);
 }
 
+static void *make_some(void *arg)
+{
+	allocate(arg, 3000, 4, 12);
+	return NULL;
+}
+
+/* The cache of a thread that has ended is kept, unlinked, for one that begins. */
+static void ended(struct worker *w)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, make_some, w))
+		_exit(1);
+	pthread_join(other, NULL);
+	free_random(w, 50);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct worker *w);
@@ -187,7 +204,7 @@ static const struct {
 	{ "small", small },   { "tiny", tiny },	      { "every-class", every_class },
 	{ "large", large },   { "huge", huge },	      { "freed", freed },
 	{ "cached", cached }, { "regrown", regrown }, { "aligned", aligned },
-	{ "mixed", mixed },
+	{ "mixed", mixed },   { "ended", ended },
 };
 
 #define PATTERNS (sizeof(patterns) / sizeof(patterns[0]))

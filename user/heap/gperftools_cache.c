@@ -122,25 +122,52 @@ static int follow_links(struct gperftools *g, uint64_t cache, uint32_t link,
 	return found < 0 ? found : err;
 }
 
-/* All caches, if @l is how they are linked: from each seed in both directions. */
-static int follow_seeds(struct gperftools *g, const struct seed_scan *s,
-			const struct gp_layout *l)
+/*
+ * All caches, if @seed is one of them and @l is how they are linked: in both directions.
+ * One of a thread that has ended leads to others that do not lead back.
+ */
+static int follow_seed(struct gperftools *g, uint64_t seed, const struct gp_layout *l)
 {
 	const uint32_t next = l->next, prev = l->next + WORD;
+	int err;
 
 	g->ncaches = g->links = g->claimed = 0;
+	err = take_cache(g, seed);
+	if (!err)
+		err = follow_links(g, seed, next, prev);
+	return err ? err : follow_links(g, seed, prev, next);
+}
+
+/* Of all that a layout makes of the seeds. */
+struct caches {
+	const struct gp_layout *layout;
+	uint64_t seed; /* from which most are found */
+	size_t most; /* caches and links; 0: none */
+	size_t strays; /* seeds from which none are found */
+	bool broken; /* some of them lead to one that does not lead back */
+};
+
+/* 0 or -errno. */
+static int follow_seeds(struct gperftools *g, const struct seed_scan *s, struct caches *c)
+{
+	g->ncaches = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		int err;
 
 		if (is_known(g, s->seed[i]))
 			continue;
-		err = take_cache(g, s->seed[i]);
-		if (!err)
-			err = follow_links(g, s->seed[i], next, prev);
-		if (!err)
-			err = follow_links(g, s->seed[i], prev, next);
+		err = follow_seed(g, s->seed[i], c->layout);
+		if (err == -EPROTO) {
+			c->broken |= g->links > 0;
+			c->strays++;
+			continue;
+		}
 		if (err)
 			return err;
+		if (g->ncaches + g->links > c->most) {
+			c->most = g->ncaches + g->links;
+			c->seed = s->seed[i];
+		}
 	}
 	return 0;
 }
@@ -150,41 +177,42 @@ void gp_forget(struct gperftools *g)
 	memset(g->peek.line, 0, sizeof(g->peek.line));
 }
 
+static bool is_better(const struct caches *a, const struct caches *b)
+{
+	return a->most > b->most || (a->most == b->most && a->strays < b->strays);
+}
+
 /*
- * The layout by which most links are there; NULL if none fits, or, of one thread, which
- * has no links, several do. 0 or -errno.
+ * Finds the caches by the layout by which most links are there; *@best is NULL if none
+ * fits, or, of one thread, which has no links, several do. 0 or -errno.
  */
 static int choose_layout(struct gperftools *g, const struct seed_scan *s,
 			 const struct gp_layout **best)
 {
-	size_t most = 0;
-	int err;
+	struct caches most = { 0 };
+	int err = 0;
 
 	*best = NULL;
-	g->astray = true;
-	for (int i = 0; i < GP_LAYOUTS; i++) {
-		const struct gp_layout *l = &gp_layouts[i];
+	for (int i = 0; !err && i < GP_LAYOUTS; i++) {
+		struct caches c = { .layout = &gp_layouts[i] };
 
-		err = -EPROTO;
-		if (l->min_span == g->min_span && (!g->layout || g->layout == l))
-			err = follow_seeds(g, s, l);
-		if (err == -EPROTO)
+		if (c.layout->min_span != g->min_span ||
+		    (g->layout && g->layout != c.layout))
 			continue;
-		if (err)
-			return err;
-		g->astray = false;
-		if (g->ncaches + g->links == most)
+		err = follow_seeds(g, s, &c);
+		if (!is_better(&c, &most) && !is_better(&most, &c))
 			*best = NULL;
-		else if (g->ncaches + g->links > most)
-			*best = l;
-		if (g->ncaches + g->links > most)
-			most = g->ncaches + g->links;
+		if (c.most && is_better(&c, &most)) {
+			*best = c.layout;
+			most = c;
+		}
 	}
-	if (!*best)
-		return 0;
-	err = follow_seeds(g, s, *best);
-	g->astray = err == -EPROTO;
-	return g->astray ? 0 : err;
+	g->astray = !most.most || most.broken;
+	if (err || !most.most)
+		return err;
+	err = follow_seed(g, most.seed, most.layout);
+	g->astray |= err == -EPROTO;
+	return err == -EPROTO ? 0 : err;
 }
 
 int gp_find_caches(struct gperftools *g)
