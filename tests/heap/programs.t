@@ -153,13 +153,23 @@ def query(s, name):
         return None
 
 
-def check_named(program):
+def get_named(directory):
+    """The program of the package, which is not installed, for that would start it."""
+    for command in (["apt-get", "-qq", "download", "bind9"],
+                    ["sh", "-c", "dpkg-deb -x bind9_*.deb unpacked"]):
+        subprocess.run(command, cwd=directory, check=False, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    return os.path.join(directory, "unpacked/usr/sbin/named")
+
+
+def check_named():
     name = "named"
-    if not has(name, program):
-        return
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as directory, \
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        program = get_named(directory)
+        if not has(name, program):
+            return
         ports = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
         with open(f"{directory}/named.conf", "w", encoding="ascii") as f:
             f.write(NAMED.format(directory, *ports))
@@ -179,7 +189,7 @@ def check_named(program):
             seen = check(name, "jemalloc", w)
             # What its library asks for without its own count is not in its statistics.
             held = own["InUse"] + own["ContextSize"]
-            tap.ok(seen and held <= in_use(seen) <= held * 11 // 10,
+            tap.ok(seen and held <= in_use(seen) <= held * 5 // 4,
                    f"{name}: what it holds, by its own statistics", f"{own}\n{seen}")
             os.kill(w.pid, signal.SIGTERM)
             check_end(name, "jemalloc", w)
@@ -217,7 +227,7 @@ def check_rust_jemalloc(version, program):
 
 
 PYTHON = """
-import random, threading
+import os, random, threading, time
 rng = random.Random(1)
 kept = []
 def work():
@@ -227,6 +237,7 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(4)]
 for t in threads: t.start()
 for t in threads: t.join()
+while len(os.listdir("/proc/self/task")) > 1: time.sleep(0.01)
 """
 SQL = f"""
 create table t (id integer primary key, text);
@@ -282,7 +293,7 @@ def check_preloads():
 
 
 def main():
-    check_named("/usr/sbin/named")
+    check_named()
     check_rust("/usr/bin/fdfind")
     for name, version, *path in heaplib.fetched(tap, "knowns", "a program"):
         if name == "rust-jemalloc":
