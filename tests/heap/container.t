@@ -151,7 +151,7 @@ def check_decoys(release, version, go):
             with container(release) as c:
                 path = c.put(program, decoy)
                 with heaplib.Child([*user, *c.command(), path, "p"]) as p:
-                    seen = settle(lambda: look(c, p, user), want)
+                    seen = settle(lambda: look(c, p, user), path, want)
             found = [a for a in seen if a["status"] == "unsupported"]
             tap.ok([a["name"] for a in found] == want and
                    all(a["version"].startswith("go1.") for a in found), f"{name}: what it is", seen)
@@ -159,12 +159,14 @@ def check_decoys(release, version, go):
             tap.ok(want or glibc == [version], f"{name}: the version of its C library", seen)
 
 
-def settle(take, want):
+def settle(take, path, want):
     """The allocators, once the program is up: what is wanted, or glibc."""
     begun = time.monotonic()
     while True:
-        seen = take()["allocators"]
-        if {a["name"] for a in seen} >= set(want or ["glibc"]) or \
+        snapshot = take()
+        seen = snapshot["allocators"]
+        if snapshot["process"]["exe"] == path and \
+                {a["name"] for a in seen} >= set(want or ["glibc"]) or \
                 time.monotonic() - begun > PATIENCE:
             return seen
         time.sleep(0.1)
