@@ -23,11 +23,11 @@
 #define HUGE_FLOOR (8u << 20)
 #define HUGE_SHARE 10
 
-static uint64_t monotonic_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
@@ -96,6 +96,17 @@ static void name_host(struct snapshot *s)
 		return;
 	snprintf(s->host, sizeof(s->host), "%s", u.nodename);
 	snprintf(s->kernel, sizeof(s->kernel), "%s", u.release);
+}
+
+static void name_boot(struct snapshot *s)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!f)
+		return;
+	if (fscanf(f, "%36[0-9a-f-]", s->boot_id) != 1)
+		s->boot_id[0] = '\0';
+	fclose(f);
 }
 
 static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
@@ -302,8 +313,10 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 				.reader = reader_name(&t->reader),
 				.idle_ns = how->idle_ns };
 	clock_gettime(CLOCK_REALTIME, &s->time);
-	s->monotonic_ns = monotonic_ns();
+	s->monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	s->uptime_ns = clock_ns(CLOCK_BOOTTIME);
 	name_host(s);
+	name_boot(s);
 	if (take(s, t, p, how, e)) {
 		snapshot_free(s);
 		return -1;
@@ -314,7 +327,7 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 		snapshot_free(s);
 		return -1;
 	}
-	s->duration_ns = monotonic_ns() - s->monotonic_ns;
+	s->duration_ns = clock_ns(CLOCK_MONOTONIC) - s->monotonic_ns;
 	return 0;
 }
 

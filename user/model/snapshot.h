@@ -53,9 +53,13 @@ struct piece {
 
 #define SNAPSHOT_WARNINGS 8
 
+#define BOOT_ID_TEXT 37 /* a UUID */
+
 struct snapshot {
 	struct timespec time; /* CLOCK_REALTIME */
 	uint64_t monotonic_ns; /* CLOCK_MONOTONIC, for intervals */
+	uint64_t uptime_ns; /* CLOCK_BOOTTIME, for intervals between looks of one boot */
+	char boot_id[BOOT_ID_TEXT]; /* which boot that is; "" if it cannot be known */
 	uint64_t duration_ns;
 	uint64_t idle_ns; /* what the ledger's idle means; 0: was not asked for */
 	char host[65], kernel[65];

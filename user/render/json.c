@@ -2,70 +2,21 @@
 /* A snapshot as JSON; the schema is in Documentation/fallow.schema.json. */
 #include "render/render.h"
 
-#include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-#include "render/escape.h"
-
-static json_t *text(const char *raw)
-{
-	size_t size = 4 * strlen(raw) + 1;
-	char *clean = malloc(size);
-	json_t *j = clean ? json_string(escape_utf8(clean, size, raw)) : NULL;
-
-	free(clean);
-	return j;
-}
-
-static json_t *count(uint64_t n)
-{
-	return n == UNKNOWN ? json_null() : json_integer((json_int_t)n);
-}
-
-static json_t *address(uint64_t a)
-{
-	return json_sprintf("0x%" PRIx64, a);
-}
-
-static json_t *rfc3339(const struct timespec *ts)
-{
-	char date[32];
-	struct tm tm;
-
-	gmtime_r(&ts->tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	return json_sprintf("%s.%03ldZ", date, ts->tv_nsec / 1000000);
-}
-
-/* Takes the reference to @value, also on failure; *ok remembers it. */
-static void set(json_t *o, const char *key, json_t *value, bool *ok)
-{
-	if (json_object_set_new(o, key, value))
-		*ok = false;
-}
-
-static void append(json_t *list, json_t *value, bool *ok)
-{
-	if (json_array_append_new(list, value))
-		*ok = false;
-}
+#include "render/member.h"
 
 static json_t *process(const struct snapshot *s, bool *ok)
 {
 	json_t *o = json_object();
 
-	set(o, "pid", json_integer(s->process.pid), ok);
-	set(o, "comm", text(s->process.comm), ok);
-	set(o, "cmdline", text(s->process.cmdline), ok);
-	set(o, "exe", text(s->process.exe), ok);
-	set(o, "starttime", count(s->process.starttime), ok);
-	set(o, "threads", json_integer(s->process.threads), ok);
-	set(o, "cgroup", text(s->process.cgroup), ok);
-	set(o, "rss_bytes", count(s->rss), ok);
-	set(o, "swap_bytes", count(s->swap), ok);
+	value_set(o, "pid", json_integer(s->process.pid), ok);
+	value_set(o, "comm", value_text(s->process.comm), ok);
+	value_set(o, "cmdline", value_text(s->process.cmdline), ok);
+	value_set(o, "exe", value_text(s->process.exe), ok);
+	value_set(o, "starttime", value_count(s->process.starttime), ok);
+	value_set(o, "threads", json_integer(s->process.threads), ok);
+	value_set(o, "cgroup", value_text(s->process.cgroup), ok);
+	value_set(o, "rss_bytes", value_count(s->rss), ok);
+	value_set(o, "swap_bytes", value_count(s->swap), ok);
 	return o;
 }
 
@@ -77,19 +28,20 @@ static json_t *ledger(const struct snapshot *s, bool *ok)
 		const struct ledger_line *l = &s->ledger[c];
 		json_t *o = json_object();
 
-		set(o, "class", json_string(ledger_name(c)), ok);
-		set(o, "resident_bytes", count(l->resident), ok);
-		set(o, "swapped_bytes", count(l->swapped), ok);
-		set(o, "idle_bytes", count(l->idle), ok);
-		set(o, "idle_unknown_bytes", count(l->idle_unknown), ok);
-		set(o, "pinned_bytes", count(l->pinned), ok);
-		set(o, "huge_bytes", count(l->huge), ok);
-		set(o, "zero_bytes", count(l->zero), ok);
+		value_set(o, "class", json_string(ledger_name(c)), ok);
+		value_set(o, "resident_bytes", value_count(l->resident), ok);
+		value_set(o, "swapped_bytes", value_count(l->swapped), ok);
+		value_set(o, "idle_bytes", value_count(l->idle), ok);
+		value_set(o, "idle_unknown_bytes", value_count(l->idle_unknown), ok);
+		value_set(o, "pinned_bytes", value_count(l->pinned), ok);
+		value_set(o, "huge_bytes", value_count(l->huge), ok);
+		value_set(o, "zero_bytes", value_count(l->zero), ok);
 		if (c == LEDGER_HEAP_USED) {
-			set(o, "live_bytes", count(s->live_bytes), ok);
-			set(o, "stranded_bytes", count(s->stranded_bytes), ok);
+			value_set(o, "live_bytes", value_count(s->live_bytes), ok);
+			value_set(o, "stranded_bytes", value_count(s->stranded_bytes),
+				  ok);
 		}
-		append(list, o, ok);
+		value_append(list, o, ok);
 	}
 	return list;
 }
@@ -102,22 +54,23 @@ static json_t *arenas(const struct heap *h, bool *ok)
 		const struct heap_arena *a = &h->arenas[i];
 		json_t *o = json_object();
 
-		set(o, "kind", json_string(arena_name(a->kind)), ok);
-		set(o, "address", a->address ? address(a->address) : json_null(), ok);
-		set(o, "mapped_bytes", count(a->mapped), ok);
-		set(o, "live_bytes", count(a->bytes[EXTENT_LIVE]), ok);
-		set(o, "free_bytes",
-		    count(a->bytes[EXTENT_FREE] + a->bytes[EXTENT_CACHED] +
-			  a->bytes[EXTENT_TOP] + a->bytes[EXTENT_RETURNABLE]),
-		    ok);
-		set(o, "cached_bytes", count(a->bytes[EXTENT_CACHED]), ok);
-		set(o, "metadata_bytes", count(a->bytes[EXTENT_META]), ok);
-		set(o, "unread_bytes", count(a->bytes[EXTENT_UNREAD]), ok);
-		set(o, "resident_bytes", count(a->resident), ok);
-		set(o, "stranded_bytes", count(a->stranded), ok);
-		set(o, "returnable_bytes", count(a->returnable), ok);
-		set(o, "held_bytes", count(a->held), ok);
-		append(list, o, ok);
+		value_set(o, "kind", json_string(arena_name(a->kind)), ok);
+		value_set(o, "address",
+			  a->address ? value_address(a->address) : json_null(), ok);
+		value_set(o, "mapped_bytes", value_count(a->mapped), ok);
+		value_set(o, "live_bytes", value_count(a->bytes[EXTENT_LIVE]), ok);
+		value_set(o, "free_bytes",
+			  value_count(a->bytes[EXTENT_FREE] + a->bytes[EXTENT_CACHED] +
+				      a->bytes[EXTENT_TOP] + a->bytes[EXTENT_RETURNABLE]),
+			  ok);
+		value_set(o, "cached_bytes", value_count(a->bytes[EXTENT_CACHED]), ok);
+		value_set(o, "metadata_bytes", value_count(a->bytes[EXTENT_META]), ok);
+		value_set(o, "unread_bytes", value_count(a->bytes[EXTENT_UNREAD]), ok);
+		value_set(o, "resident_bytes", value_count(a->resident), ok);
+		value_set(o, "stranded_bytes", value_count(a->stranded), ok);
+		value_set(o, "returnable_bytes", value_count(a->returnable), ok);
+		value_set(o, "held_bytes", value_count(a->held), ok);
+		value_append(list, o, ok);
 	}
 	return list;
 }
@@ -130,11 +83,11 @@ static json_t *size_classes(const struct heap *h, bool *ok)
 		const struct heap_class *c = &h->classes[i];
 		json_t *o = json_object();
 
-		set(o, "size_bytes", count(c->size), ok);
-		set(o, "live_bytes", count(c->live), ok);
-		set(o, "free_bytes", count(c->free), ok);
-		set(o, "stranded_bytes", count(c->stranded), ok);
-		append(list, o, ok);
+		value_set(o, "size_bytes", value_count(c->size), ok);
+		value_set(o, "live_bytes", value_count(c->live), ok);
+		value_set(o, "free_bytes", value_count(c->free), ok);
+		value_set(o, "stranded_bytes", value_count(c->stranded), ok);
+		value_append(list, o, ok);
 	}
 	return list;
 }
@@ -156,20 +109,20 @@ static json_t *remnants(const struct heap *h, bool *ok)
 		const struct remnant *r = &h->remnants[i];
 		json_t *one = json_object();
 
-		set(one, "block", address(r->block), ok);
-		set(one, "start", address(r->unit.start), ok);
-		set(one, "end", address(r->unit.end), ok);
-		set(one, "arena", json_integer(r->unit.arena), ok);
-		set(one, "live_bytes", count(r->live), ok);
-		set(one, "free_bytes", count(r->free), ok);
+		value_set(one, "block", value_address(r->block), ok);
+		value_set(one, "start", value_address(r->unit.start), ok);
+		value_set(one, "end", value_address(r->unit.end), ok);
+		value_set(one, "arena", json_integer(r->unit.arena), ok);
+		value_set(one, "live_bytes", value_count(r->live), ok);
+		value_set(one, "free_bytes", value_count(r->free), ok);
 		if (r->ndata)
-			set(one, "data", data(r), ok);
-		append(list, one, ok);
+			value_set(one, "data", data(r), ok);
+		value_append(list, one, ok);
 	}
-	set(o, "count", count(h->pinning), ok);
-	set(o, "live_bytes", count(h->pinning_live), ok);
-	set(o, "free_bytes", count(h->pinning_free), ok);
-	set(o, "worst", list, ok);
+	value_set(o, "count", value_count(h->pinning), ok);
+	value_set(o, "live_bytes", value_count(h->pinning_live), ok);
+	value_set(o, "free_bytes", value_count(h->pinning_free), ok);
+	value_set(o, "worst", list, ok);
 	return o;
 }
 
@@ -178,8 +131,18 @@ static json_t *settings(const struct heap *h, bool *ok)
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < h->nsettings; i++)
-		set(o, h->settings[i].name, json_integer(h->settings[i].value), ok);
+		value_set(o, h->settings[i].name, json_integer(h->settings[i].value), ok);
 	return o;
+}
+
+static json_t *settings_in_bytes(const struct heap *h, bool *ok)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < h->nsettings; i++)
+		if (h->settings[i].is_bytes)
+			value_append(list, json_string(h->settings[i].name), ok);
+	return list;
 }
 
 /* Of a quick look. */
@@ -187,9 +150,9 @@ static json_t *quick_error(const struct heap *h, bool *ok)
 {
 	json_t *o = json_object();
 
-	set(o, "live", count(h->error.live), ok);
-	set(o, "returnable", count(h->error.returnable), ok);
-	set(o, "held", count(h->error.held), ok);
+	value_set(o, "live", value_count(h->error.live), ok);
+	value_set(o, "returnable", value_count(h->error.returnable), ok);
+	value_set(o, "held", value_count(h->error.held), ok);
 	return o;
 }
 
@@ -201,28 +164,32 @@ static json_t *allocator(const struct heap *h, bool *ok)
 	bool has_memory = known || h->narenas;
 	json_t *o = json_object();
 
-	set(o, "name", json_string(h->ops->name), ok);
-	set(o, "version", text(h->version), ok);
-	set(o, "status", json_string(status[h->status]), ok);
+	value_set(o, "name", json_string(h->ops->name), ok);
+	value_set(o, "version", value_text(h->version), ok);
+	value_set(o, "status", json_string(status[h->status]), ok);
 	if (h->reason[0])
-		set(o, "reason", text(h->reason), ok);
-	set(o, "mapped_bytes", count(has_memory ? t.mapped : UNKNOWN), ok);
-	set(o, "live_bytes", count(known ? t.live : UNKNOWN), ok);
-	set(o, "free_bytes", count(known ? t.free : UNKNOWN), ok);
-	set(o, "own_free_bytes", count(known ? h->own_free : UNKNOWN), ok);
-	set(o, "stranded_bytes", count(known ? t.stranded : UNKNOWN), ok);
-	set(o, "resident_bytes", count(has_memory ? t.resident : UNKNOWN), ok);
-	set(o, "fallow_bytes", count(known ? t.returnable + t.held : UNKNOWN), ok);
-	set(o, "returnable_bytes", count(known ? t.returnable : UNKNOWN), ok);
-	set(o, "torn_bytes", count(h->torn), ok);
+		value_set(o, "reason", value_text(h->reason), ok);
+	value_set(o, "mapped_bytes", value_count(has_memory ? t.mapped : UNKNOWN), ok);
+	value_set(o, "live_bytes", value_count(known ? t.live : UNKNOWN), ok);
+	value_set(o, "free_bytes", value_count(known ? t.free : UNKNOWN), ok);
+	value_set(o, "own_free_bytes", value_count(known ? h->own_free : UNKNOWN), ok);
+	value_set(o, "stranded_bytes", value_count(known ? t.stranded : UNKNOWN), ok);
+	value_set(o, "resident_bytes", value_count(has_memory ? t.resident : UNKNOWN),
+		  ok);
+	value_set(o, "fallow_bytes", value_count(known ? t.returnable + t.held : UNKNOWN),
+		  ok);
+	value_set(o, "returnable_bytes", value_count(known ? t.returnable : UNKNOWN), ok);
+	value_set(o, "torn_bytes", value_count(h->torn), ok);
 	if (h->quick)
-		set(o, "error_bytes", quick_error(h, ok), ok);
-	set(o, "purge", h->ops->purge ? json_string(h->ops->purge) : json_null(), ok);
-	set(o, "settings", settings(h, ok), ok);
-	set(o, "arenas", arenas(h, ok), ok);
+		value_set(o, "error_bytes", quick_error(h, ok), ok);
+	value_set(o, "purge", h->ops->purge ? json_string(h->ops->purge) : json_null(),
+		  ok);
+	value_set(o, "settings", settings(h, ok), ok);
+	value_set(o, "settings_in_bytes", settings_in_bytes(h, ok), ok);
+	value_set(o, "arenas", arenas(h, ok), ok);
 	if (h->classes)
-		set(o, "classes", size_classes(h, ok), ok);
-	set(o, "remnants", remnants(h, ok), ok);
+		value_set(o, "classes", size_classes(h, ok), ok);
+	value_set(o, "remnants", remnants(h, ok), ok);
 	return o;
 }
 
@@ -231,7 +198,7 @@ static json_t *allocators(const struct snapshot *s, bool *ok)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->nheaps; i++)
-		append(list, allocator(s->heaps[i], ok), ok);
+		value_append(list, allocator(s->heaps[i], ok), ok);
 	return list;
 }
 
@@ -241,7 +208,7 @@ static json_t *classes(const struct region *r, bool *ok)
 
 	for (int c = 0; c < LEDGER_CLASSES; c++)
 		if (r->resident[c])
-			set(o, ledger_name(c), count(r->resident[c]), ok);
+			value_set(o, ledger_name(c), value_count(r->resident[c]), ok);
 	return o;
 }
 
@@ -251,7 +218,7 @@ static json_t *flags(const struct vma *v, bool *ok)
 
 	for (size_t i = 0; i < VMA_FLAGS; i++)
 		if (v->flags & vma_flags[i].flag)
-			append(list, json_string(vma_flags[i].name), ok);
+			value_append(list, json_string(vma_flags[i].name), ok);
 	return list;
 }
 
@@ -266,8 +233,8 @@ static void counts(json_t *o, json_t *reclaim, const struct vma *v,
 		if (!(c->flags & COLUMN_COUNT))
 			continue;
 		snprintf(key, sizeof(key), "%s_bytes", c->name);
-		set(c->flags & COLUMN_SPLIT ? reclaim : o, key,
-		    count(column_count(c, v, r)), ok);
+		value_set(c->flags & COLUMN_SPLIT ? reclaim : o, key,
+			  value_count(column_count(c, v, r)), ok);
 	}
 }
 
@@ -276,18 +243,18 @@ static json_t *region(const struct vma *v, const struct region *r, bool *ok)
 	json_t *o = json_object(), *reclaim = json_object();
 	char perms[5];
 
-	set(o, "start", address(v->start), ok);
-	set(o, "end", address(v->end), ok);
-	set(o, "perms", json_string(vma_perms(v, perms)), ok);
-	set(o, "offset", count(v->offset), ok);
-	set(o, "dev", json_sprintf("%02x:%02x", v->dev_major, v->dev_minor), ok);
-	set(o, "inode", count(v->inode), ok);
-	set(o, "name", text(v->name), ok);
-	set(o, "flags", flags(v, ok), ok);
-	set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);
+	value_set(o, "start", value_address(v->start), ok);
+	value_set(o, "end", value_address(v->end), ok);
+	value_set(o, "perms", json_string(vma_perms(v, perms)), ok);
+	value_set(o, "offset", value_count(v->offset), ok);
+	value_set(o, "dev", json_sprintf("%02x:%02x", v->dev_major, v->dev_minor), ok);
+	value_set(o, "inode", value_count(v->inode), ok);
+	value_set(o, "name", value_text(v->name), ok);
+	value_set(o, "flags", flags(v, ok), ok);
+	value_set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);
 	counts(o, reclaim, v, r, ok);
-	set(o, "reclaim", reclaim, ok);
-	set(o, "classes", classes(r, ok), ok);
+	value_set(o, "reclaim", reclaim, ok);
+	value_set(o, "classes", classes(r, ok), ok);
 	return o;
 }
 
@@ -296,20 +263,20 @@ static json_t *verdict(const struct verdict *v, bool *ok)
 	json_t *o = json_object(), *facts = json_array(), *advice = json_array();
 
 	for (size_t i = 0; i < v->nevidence; i++)
-		append(facts, text(v->evidence[i]), ok);
+		value_append(facts, value_text(v->evidence[i]), ok);
 	for (size_t i = 0; i < v->nadvice; i++) {
 		json_t *a = json_object();
 
-		set(a, "text", text(v->advice[i].text), ok);
-		set(a, "gives_back_bytes", count(v->advice[i].bytes), ok);
-		set(a, "at_most", json_boolean(v->advice[i].at_most), ok);
-		append(advice, a, ok);
+		value_set(a, "text", value_text(v->advice[i].text), ok);
+		value_set(a, "gives_back_bytes", value_count(v->advice[i].bytes), ok);
+		value_set(a, "at_most", json_boolean(v->advice[i].at_most), ok);
+		value_append(advice, a, ok);
 	}
-	set(o, "id", json_string(verdict_name(v->id)), ok);
-	set(o, "bytes", count(v->bytes), ok);
-	set(o, "confidence", json_string(confidence_name(v->confidence)), ok);
-	set(o, "evidence", facts, ok);
-	set(o, "advice", advice, ok);
+	value_set(o, "id", json_string(verdict_name(v->id)), ok);
+	value_set(o, "bytes", value_count(v->bytes), ok);
+	value_set(o, "confidence", json_string(confidence_name(v->confidence)), ok);
+	value_set(o, "evidence", facts, ok);
+	value_set(o, "advice", advice, ok);
 	return o;
 }
 
@@ -318,7 +285,7 @@ static json_t *verdict_list(const struct verdicts *all, bool *ok)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < all->n; i++)
-		append(list, verdict(&all->v[i], ok), ok);
+		value_append(list, verdict(&all->v[i], ok), ok);
 	return list;
 }
 
@@ -327,7 +294,7 @@ static json_t *warnings(const struct snapshot *s, bool *ok)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->nwarnings; i++)
-		append(list, text(s->warnings[i]), ok);
+		value_append(list, value_text(s->warnings[i]), ok);
 	return list;
 }
 
@@ -336,104 +303,52 @@ static json_t *baseline(const struct view *v, bool *ok)
 {
 	json_t *o = json_object();
 
-	set(o, "time", rfc3339(&v->before->time), ok);
-	set(o, "interval_ns", count(v->now->monotonic_ns - v->before->monotonic_ns), ok);
-	set(o, "rss_bytes", count(v->before->rss), ok);
-	set(o, "ledger", ledger(v->before, ok), ok);
+	value_set(o, "time", value_time(&v->before->time), ok);
+	value_set(o, "interval_ns",
+		  value_count(v->now->monotonic_ns - v->before->monotonic_ns), ok);
+	value_set(o, "rss_bytes", value_count(v->before->rss), ok);
+	value_set(o, "ledger", ledger(v->before, ok), ok);
 	return o;
 }
 
-/* An object that is written member by member. */
-struct stream {
-	FILE *out;
-	bool one_line;
-	size_t members;
-	bool failed;
-};
-
-/* Writes what the encoder made; a line break is never within a string. */
-static int write_indented(const char *text, size_t len, void *arg)
+static void regions(struct members *m, const struct snapshot *s, bool *ok)
 {
-	struct stream *w = arg;
-	const char *newline;
-
-	while ((newline = memchr(text, '\n', len))) {
-		size_t line = (size_t)(newline - text) + 1;
-
-		fwrite(text, 1, line, w->out);
-		fputs("  ", w->out);
-		text += line;
-		len -= line;
-	}
-	fwrite(text, 1, len, w->out);
-	return ferror(w->out) ? -1 : 0;
+	member_list_begin(m, "regions");
+	for (size_t i = 0; i < s->vmas.n && !m->failed; i++)
+		member_list_add(m, i, region(&s->vmas.v[i], &s->regions[i], ok));
+	member_list_end(m);
 }
 
-static void begin_member(struct stream *w, const char *key)
-{
-	const char *mark = w->members++ ? "," : "{";
-
-	fprintf(w->out, w->one_line ? "%s\"%s\":" : "%s\n  \"%s\": ", mark, key);
-}
-
-static void encode(struct stream *w, json_t *value, size_t flags)
-{
-	if (!value ||
-	    json_dump_callback(value, write_indented, w, flags | JSON_ENCODE_ANY))
-		w->failed = true;
-	json_decref(value);
-}
-
-/* Takes the reference to @value. */
-static void member(struct stream *w, const char *key, json_t *value)
-{
-	begin_member(w, key);
-	encode(w, value, w->one_line ? JSON_COMPACT : JSON_INDENT(2));
-}
-
-/* One at a time: there may be 65,000. A line each, so that text tools find them. */
-static void regions(struct stream *w, const struct snapshot *s, bool *ok)
-{
-	const char *line = w->one_line ? "" : "\n    ";
-
-	begin_member(w, "regions");
-	fputc('[', w->out);
-	for (size_t i = 0; i < s->vmas.n && !w->failed; i++) {
-		fprintf(w->out, "%s%s", i ? "," : "", line);
-		encode(w, region(&s->vmas.v[i], &s->regions[i], ok), JSON_COMPACT);
-	}
-	fputs(w->one_line ? "]" : "\n  ]", w->out);
-}
-
-static void snapshot(struct stream *w, const struct view *v, bool *ok)
+static void snapshot(struct members *m, const struct view *v, bool *ok)
 {
 	const struct snapshot *s = v->now;
 
-	member(w, "schema", json_string("fallow.snapshot/1"));
-	member(w, "time", rfc3339(&s->time));
-	member(w, "host", text(s->host));
-	member(w, "kernel", text(s->kernel));
-	member(w, "source", json_string(s->source));
-	member(w, "reader", json_string(s->reader));
-	member(w, "duration_ns", count(s->duration_ns));
-	member(w, "idle_ns", count(s->idle_ns ? s->idle_ns : UNKNOWN));
-	member(w, "process", process(s, ok));
-	member(w, "ledger", ledger(s, ok));
-	member(w, "allocators", allocators(s, ok));
-	regions(w, s, ok);
-	member(w, "verdicts", verdict_list(v->verdicts, ok));
+	member_write(m, "schema", json_string("fallow.snapshot/1"));
+	member_write(m, "time", value_time(&s->time));
+	member_write(m, "uptime_ns", value_count(s->uptime_ns));
+	member_write(m, "boot_id", s->boot_id[0] ? json_string(s->boot_id) : json_null());
+	member_write(m, "host", value_text(s->host));
+	member_write(m, "kernel", value_text(s->kernel));
+	member_write(m, "source", json_string(s->source));
+	member_write(m, "reader", json_string(s->reader));
+	member_write(m, "duration_ns", value_count(s->duration_ns));
+	member_write(m, "idle_ns", value_count(s->idle_ns ? s->idle_ns : UNKNOWN));
+	member_write(m, "process", process(s, ok));
+	member_write(m, "ledger", ledger(s, ok));
+	member_write(m, "allocators", allocators(s, ok));
+	regions(m, s, ok);
+	member_write(m, "verdicts", verdict_list(v->verdicts, ok));
 	if (v->before)
-		member(w, "baseline", baseline(v, ok));
-	member(w, "torn_bytes", count(s->torn));
-	member(w, "warnings", warnings(s, ok));
-	fputs(w->one_line ? "}\n" : "\n}\n", w->out);
+		member_write(m, "baseline", baseline(v, ok));
+	member_write(m, "torn_bytes", value_count(s->torn));
+	member_write(m, "warnings", warnings(s, ok));
 }
 
 int json_snapshot(FILE *out, const struct view *v, bool one_line)
 {
-	struct stream w = { .out = out, .one_line = one_line };
+	struct members m = { .out = out, .one_line = one_line };
 	bool ok = true;
 
-	snapshot(&w, v, &ok);
-	return fflush(out) || ferror(out) || w.failed || !ok ? -1 : 0;
+	snapshot(&m, v, &ok);
+	return members_end(&m) || !ok ? -1 : 0;
 }
