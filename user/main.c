@@ -17,6 +17,8 @@ static const struct command {
 	{ "heap", cmd_heap, "the same by allocator and arena" },
 	{ "watch", cmd_watch, "the report, redrawn, with change and rate" },
 	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
+	{ "snapshot", cmd_snapshot, "keep one look in a file" },
+	{ "diff", cmd_diff, "what changed between two snapshots, or over a time" },
 	{ "info", cmd_info, "module, sources and what they can tell here" },
 };
 

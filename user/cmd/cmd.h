@@ -29,10 +29,14 @@
 #define OPT_HEAP     (1u << 9) /* --show-data, and heaps by size class */
 #define OPT_QUICK    (1u << 10)
 #define OPT_FOR	     (1u << 11)
+#define OPT_OUTPUT   (1u << 12) /* -o, which is then a must */
+#define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
 	const char *cgroup;
+	const char *files[2]; /* instead of these two */
+	const char *output;
 	enum pages_source source;
 	bool json, freeze;
 	bool show_data; /* of what pins memory */
@@ -89,6 +93,9 @@ int session_watch_idle(struct session *ss, const struct options *o, struct error
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,
 		 struct error *e);
 
+/* Waits between two looks, and says so to somebody at a terminal. */
+void wait_for(uint64_t ns);
+
 /*
  * A whole command: one look at the target, shown as JSON or by @text. Options
  * are OPT_TARGET, OPT_SOURCE, OPT_JSON and OPT_FREEZE, and those of @accepts.
@@ -108,6 +115,8 @@ int cmd_regions(int argc, char **argv);
 int cmd_heap(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 #endif

@@ -17,6 +17,7 @@ enum {
 	KEY_HELP = 'h',
 	KEY_JSON = 'j',
 	KEY_INTERVAL = 'i',
+	KEY_OUTPUT = 'o',
 	KEY_AFTER = 256,
 	KEY_FREEZE,
 	KEY_FAIL_ON,
@@ -48,6 +49,7 @@ static const struct known_option {
 	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
 	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
 	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
+	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -170,6 +172,9 @@ static int apply(struct options *o, int key, struct error *e)
 	case KEY_QUICK:
 		o->quick = true;
 		return 0;
+	case KEY_OUTPUT:
+		o->output = optarg;
+		return 0;
 	case KEY_CGROUP:
 		o->cgroup = optarg;
 		return 0;
@@ -216,15 +221,10 @@ static void table_of(struct option table[KNOWN + 1], char shorts[16],
 	memset(&table[n], 0, sizeof(table[n]));
 }
 
-static int take_target(struct options *o, int argc, char **argv, unsigned int accepts,
-		       struct error *e)
+static int take_target(struct options *o, int argc, char **argv, struct error *e)
 {
 	int given = argc - optind;
 
-	if (!(accepts & OPT_TARGET))
-		return given ? error_set(e, EXIT_USAGE, "%s takes no argument: \"%s\"",
-					 argv[0], argv[optind])
-			     : 0;
 	if (given > 1)
 		return error_set(e, EXIT_USAGE,
 				 "one target at a time: \"%s\" is too much",
@@ -235,6 +235,47 @@ static int take_target(struct options *o, int argc, char **argv, unsigned int ac
 				 argv[0]);
 	o->target = given ? argv[optind] : NULL;
 	return 0;
+}
+
+/* Two files, or a target that is looked at twice. */
+static int take_files(struct options *o, int argc, char **argv, struct error *e)
+{
+	int given = argc - optind;
+
+	if (given > 2)
+		return error_set(e, EXIT_USAGE,
+				 "two snapshots are compared: \"%s\" is too much",
+				 argv[optind + 2]);
+	if (given == 2 &&
+	    (o->after_ns || o->cgroup || o->freeze || o->source != SOURCE_AUTO))
+		return error_set(e, EXIT_USAGE,
+				 "--after, --cgroup, --freeze and --source are for one "
+				 "TARGET: \"%s\" is too much",
+				 argv[optind + 1]);
+	if (given == 2) {
+		o->files[0] = argv[optind];
+		o->files[1] = argv[optind + 1];
+		return 0;
+	}
+	if (!o->after_ns)
+		return error_set(e, EXIT_USAGE,
+				 "%s: name two snapshots, or one TARGET and --after=TIME",
+				 argv[0]);
+	return take_target(o, argc, argv, e);
+}
+
+static int take_arguments(struct options *o, int argc, char **argv, unsigned int accepts,
+			  struct error *e)
+{
+	if ((accepts & OPT_OUTPUT) && !(o->output && o->output[0]))
+		return error_set(e, EXIT_USAGE, "%s: name a file: -o FILE", argv[0]);
+	if (accepts & OPT_FILES)
+		return take_files(o, argc, argv, e);
+	if (accepts & OPT_TARGET)
+		return take_target(o, argc, argv, e);
+	return argc > optind ? error_set(e, EXIT_USAGE, "%s takes no argument: \"%s\"",
+					 argv[0], argv[optind])
+			     : 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, unsigned int accepts,
@@ -268,5 +309,5 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 		if (done)
 			return done;
 	}
-	return take_target(o, argc, argv, accepts, e);
+	return take_arguments(o, argc, argv, accepts, e);
 }

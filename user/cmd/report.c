@@ -2,9 +2,7 @@
 /* fallow report: the ledger, the allocators and the verdicts of one process. */
 #include "cmd/cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -30,20 +28,6 @@ static const char usage[] =
 	"                    of reading all of them: milliseconds, with the bounds of\n"
 	"                    its error\n"
 	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET;
-
-static void wait_for(uint64_t ns)
-{
-	struct timespec left = { .tv_sec = (time_t)(ns / 1000000000u),
-				 .tv_nsec = (long)(ns % 1000000000u) };
-	bool tell = ns > 1000000000u && isatty(STDERR_FILENO);
-
-	if (tell)
-		fprintf(stderr, "looking again in %.0f s ...", (double)ns / 1e9);
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
-	if (tell)
-		fprintf(stderr, "\r\033[K");
-}
 
 static bool fails_on(const struct verdicts *all, uint32_t bits)
 {

@@ -191,6 +191,10 @@ struct heap_ops {
 	void (*free)(struct heap *h);
 };
 
+/* "thread", "partial": the same word in text and in JSON. */
+const char *arena_name(enum arena_kind k);
+const char *heap_status_name(enum heap_status s);
+
 extern const struct heap_ops heap_glibc;
 extern const struct heap_ops heap_pymalloc;
 extern const struct heap_ops heap_jemalloc;

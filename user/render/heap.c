@@ -5,14 +5,6 @@
 #include "model/size.h"
 #include "render/text.h"
 
-const char *arena_name(enum arena_kind k)
-{
-	static const char *const names[] = { "main", "thread", "mmapped", "pools",
-					     "arena" };
-
-	return names[k];
-}
-
 static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
 {
 	uint64_t value[] = { a->mapped,	  a->resident,	 a->bytes[EXTENT_LIVE],

@@ -158,7 +158,6 @@ static json_t *quick_error(const struct heap *h, bool *ok)
 
 static json_t *allocator(const struct heap *h, bool *ok)
 {
-	static const char *const status[] = { "exact", "partial", "unsupported" };
 	struct heap_totals t = heap_totals(h);
 	bool known = h->status != HEAP_UNSUPPORTED;
 	bool has_memory = known || h->narenas;
@@ -166,7 +165,7 @@ static json_t *allocator(const struct heap *h, bool *ok)
 
 	value_set(o, "name", json_string(h->ops->name), ok);
 	value_set(o, "version", value_text(h->version), ok);
-	value_set(o, "status", json_string(status[h->status]), ok);
+	value_set(o, "status", json_string(heap_status_name(h->status)), ok);
 	if (h->reason[0])
 		value_set(o, "reason", value_text(h->reason), ok);
 	value_set(o, "mapped_bytes", value_count(has_memory ? t.mapped : UNKNOWN), ok);

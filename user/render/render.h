@@ -20,9 +20,6 @@ struct view {
 	bool colour;
 };
 
-/* "thread": the same word in text and in JSON. */
-const char *arena_name(enum arena_kind k);
-
 void text_report(FILE *out, const struct view *v);
 void text_heap(FILE *out, const struct view *v);
 

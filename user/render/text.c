@@ -106,11 +106,6 @@ static void ledger(FILE *out, const struct view *v)
 	fputc('\n', out);
 }
 
-static const char *status_name(enum heap_status s)
-{
-	return s == HEAP_EXACT ? "exact" : s == HEAP_PARTIAL ? "partial" : "unsupported";
-}
-
 static size_t shared_arenas(const struct heap *h)
 {
 	size_t n = 0;
@@ -132,7 +127,7 @@ void text_heap_line(FILE *out, const struct heap *h)
 			 arenas == 1 ? "" : "s");
 	fprintf(out, "\n  %s%s%s, %s", h->ops->name, h->version[0] ? " " : "",
 		escape_terminal(version, sizeof(version), h->version),
-		status_name(h->status));
+		heap_status_name(h->status));
 	if (h->status == HEAP_UNSUPPORTED && h->narenas)
 		fprintf(out, ": at least %s resident", size_format(a, t.resident));
 	else if (h->status != HEAP_UNSUPPORTED)

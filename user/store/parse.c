@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A snapshot in JSON, read back. All of it may be forged. The object is taken member by
+ * member, and its regions, which may be very many, one by one, so that the memory that
+ * this takes follows from what is kept, not from how much was written.
+ */
+#include "store/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of text: of all members that are kept until the schema is known; of a region. */
+#define MEMBERS_MAX ((size_t)16 << 20)
+#define REGION_MAX  ((size_t)256 << 10)
+
+#define LOAD_FLAGS (JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES)
+
+static const char *const wanted[] = { "schema", "time",	      "uptime_ns",  "boot_id",
+				      "host",	"kernel",     "source",	    "process",
+				      "ledger", "allocators", "torn_bytes", "warnings" };
+
+struct parser {
+	struct fields f;
+	const char *text;
+	size_t len, at;
+	json_t *members; /* those of wanted that were met */
+	size_t kept; /* the bytes that they are in text */
+	size_t regions; /* where these begin; 0: not met */
+};
+
+static void skip_blanks(struct parser *p)
+{
+	while (p->at < p->len && memchr(" \t\r\n", p->text[p->at], 4))
+		p->at++;
+}
+
+/* What the next mark is, of those of which one must be there; 0 on failure. */
+static char mark(struct parser *p, const char *marks)
+{
+	skip_blanks(p);
+	if (p->at < p->len && p->text[p->at] && strchr(marks, p->text[p->at]))
+		return p->text[p->at++];
+	fields_fail(&p->f, "no JSON object: one of %s is missing at byte %zu", marks,
+		    p->at);
+	return 0;
+}
+
+static bool next_is(struct parser *p, char c)
+{
+	skip_blanks(p);
+	return p->at < p->len && p->text[p->at] == c;
+}
+
+/* The next value, of at most @max bytes; NULL on failure. */
+static json_t *value(struct parser *p, size_t max)
+{
+	size_t left = p->len - p->at;
+	json_error_t why;
+	json_t *j =
+		json_loadb(p->text + p->at, left < max ? left : max, LOAD_FLAGS, &why);
+
+	if (j)
+		p->at += (size_t)why.position;
+	else if (left > max && json_error_code(&why) == json_error_premature_end_of_input)
+		fields_fail(&p->f, "a value of more than %zu KiB at byte %zu", max >> 10,
+			    p->at);
+	else
+		fields_fail(&p->f, "no JSON at byte %zu: %s",
+			    p->at + (size_t)why.position, why.text);
+	return j;
+}
+
+/* Goes over the list that comes next, and takes its regions if @r is not NULL. */
+static void regions(struct parser *p, struct record *r)
+{
+	size_t n = 0;
+
+	if (!mark(p, "["))
+		return;
+	if (next_is(p, ']')) {
+		p->at++;
+		return;
+	}
+	do {
+		json_t *j = value(p, REGION_MAX);
+
+		p->f.index = ++n;
+		if (j && r)
+			part_region(&p->f, j, r, n - 1);
+		json_decref(j);
+	} while (!p->f.failed && mark(p, ",]") == ',');
+	p->f.index = 0;
+}
+
+static bool is_wanted(const char *key)
+{
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (!strcmp(key, wanted[i]))
+			return true;
+	return false;
+}
+
+/* Takes the reference to @key. */
+static void member(struct parser *p, json_t *key)
+{
+	const char *name = json_string_value(key);
+	size_t begun = p->at;
+	json_t *j;
+
+	if (!name) {
+		fields_fail(&p->f, "a key that is no string at byte %zu", p->at);
+	} else if (!strcmp(name, "regions")) {
+		if (p->regions)
+			fields_fail(&p->f, "\"regions\" twice");
+		p->regions = p->at;
+		regions(p, NULL);
+	} else if ((j = value(p, MEMBERS_MAX - p->kept))) {
+		if (json_object_get(p->members, name))
+			fields_fail(&p->f, "\"%s\" twice", name);
+		if (is_wanted(name)) {
+			p->kept += p->at - begun;
+			if (json_object_set(p->members, name, j))
+				fields_fail(&p->f, "out of memory");
+		}
+		json_decref(j);
+	}
+	json_decref(key);
+}
+
+static void members(struct parser *p)
+{
+	if (!mark(p, "{"))
+		return;
+	do {
+		json_t *key;
+
+		skip_blanks(p);
+		key = value(p, MEMBERS_MAX - p->kept);
+		if (!key || !mark(p, ":")) {
+			json_decref(key);
+			return;
+		}
+		skip_blanks(p);
+		member(p, key);
+	} while (!p->f.failed && mark(p, ",}") == ',');
+	skip_blanks(p);
+	if (p->at < p->len)
+		fields_fail(&p->f,
+			    "more than one JSON object: something is behind it, "
+			    "at byte %zu",
+			    p->at);
+}
+
+static void check_schema(struct parser *p)
+{
+	const char *s = json_string_value(json_object_get(p->members, "schema"));
+
+	if (!s)
+		fields_fail(&p->f, "no snapshot: it does not say \"schema\": \"%s\"",
+			    RECORD_SCHEMA);
+	else if (strcmp(s, RECORD_SCHEMA) != 0)
+		fields_fail(&p->f, "its schema is \"%.64s\": this fallow reads %s", s,
+			    RECORD_SCHEMA);
+}
+
+static void take_regions(struct parser *p, struct record *r)
+{
+	if (!p->regions) {
+		fields_fail(&p->f, "\"regions\" is missing");
+		return;
+	}
+	p->at = p->regions;
+	p->f.part = "regions";
+	regions(p, r);
+	p->f.part = "";
+	record_sort(r);
+}
+
+int record_parse(struct record *r, const char *text, size_t len, const char *name,
+		 struct error *e)
+{
+	struct parser p = { .f = { .file = name, .part = "", .e = e },
+			    .text = text,
+			    .len = len,
+			    .members = json_object() };
+
+	*r = (struct record){ 0 };
+	if (!p.members)
+		fields_fail(&p.f, "out of memory");
+	else
+		members(&p);
+	if (!p.f.failed)
+		check_schema(&p);
+	if (!p.f.failed)
+		parts_take(&p.f, p.members, r);
+	if (!p.f.failed)
+		take_regions(&p, r);
+	if (!p.f.failed)
+		parts_check(&p.f, r);
+	json_decref(p.members);
+	if (p.f.failed)
+		record_free(r);
+	return p.f.failed ? -1 : 0;
+}
