@@ -318,7 +318,8 @@ static void put_region(const struct page *p, const struct match *m)
 	fprintf(p->out, "  %-25s %s%13s%13s  %-6s  %s%s%s", range, s->first->perms,
 		change_text(a, m->change), size_format(b, m->now.resident),
 		match_name(m->kind), clean(owner, s->first->owner),
-		s->first->owner[0] ? " " : "", clean(name, s->first->name));
+		s->first->owner[0] && s->first->name[0] ? " " : "",
+		clean(name, s->first->name));
 	if (m->kind == MATCH_MOVED)
 		fprintf(p->out, " (was at %" PRIx64 ")", m->before.first->start);
 	if (m->kind == MATCH_SPLIT || m->kind == MATCH_MERGED)

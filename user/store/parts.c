@@ -305,12 +305,11 @@ void part_region(struct fields *f, const json_t *o, struct record *r, size_t n)
 	take_region(f, o, &r->regions[n]);
 }
 
-/* Keeps *@sum from overflow; false once it is too much. */
-static bool add(uint64_t *sum, uint64_t n)
+/* Past ADDRESS_MAX, which each addend keeps to, a sum stays there. */
+static void add(uint64_t *sum, uint64_t n)
 {
 	if (*sum <= ADDRESS_MAX)
 		*sum += n;
-	return *sum <= ADDRESS_MAX;
 }
 
 static void check_ledger(struct fields *f, const struct record *r)
@@ -342,21 +341,28 @@ static void check_regions(struct fields *f, const struct record *r)
 		fields_fail(f, "the regions are larger than all addresses");
 }
 
-static void check_heaps(struct fields *f, const struct record *r)
+/* What is known of a heap is the sum over its arenas. */
+static void check_heap(struct fields *f, const struct record_heap *h)
 {
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < r->nheaps; i++) {
-		const struct record_heap *h = &r->heaps[i];
+	for (int c = 0; c < RECORD_COUNTS; c++) {
 		uint64_t sum = 0;
 
-		for (size_t k = 0; k < h->narenas; k++)
-			add(&sum, h->arenas[k].count[RECORD_RESIDENT]);
-		if (sum != h->count[RECORD_RESIDENT])
+		for (size_t i = 0; i < h->narenas; i++)
+			add(&sum, h->arenas[i].count[c]);
+		if (h->count[c] != UNKNOWN && sum != h->count[c])
 			fields_fail(f, "the arenas of %.64s do not add up", h->name);
-		all += sum;
 	}
-	if (all > r->rss)
+}
+
+static void check_heaps(struct fields *f, const struct record *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->nheaps; i++) {
+		check_heap(f, &r->heaps[i]);
+		add(&sum, r->heaps[i].count[RECORD_RESIDENT]);
+	}
+	if (sum > r->rss)
 		fields_fail(f, "the allocators have more than the process' rss");
 }
 

@@ -7,7 +7,7 @@
  * - a count is at most RECORD_MAX, or UNKNOWN where that is allowed, so that sums and
  *   differences fit in 64 bits;
  * - rss is the sum of the classes, and of the regions; the allocators have at most that,
- *   and each of them the sum of its arenas;
+ *   and each of them, of what is known, the sum of its arenas;
  * - regions are in order of their start.
  */
 #ifndef FALLOW_RECORD_H
