@@ -211,7 +211,7 @@ def same_from_both_sides(home):
     a, b = os.path.join(home, "still-a"), os.path.join(home, "still-b")
     with Changes() as w:
         os.kill(w.pid, signal.SIGSTOP)
-        heaplib_wait(w.pid)
+        wait_stopped(w.pid)
         snapshot(w.pid, a)
         snapshot(w.pid, b)
         live = json.loads(run("diff", str(w.pid), "--after=200ms", "--json").stdout)
@@ -226,7 +226,7 @@ def same_from_both_sides(home):
         "nothing changed, and nothing is told", files)
 
 
-def heaplib_wait(pid):
+def wait_stopped(pid):
     while heaplib.state_of(f"/proc/{pid}") != "T":
         time.sleep(0.01)
 

@@ -30,6 +30,7 @@ dead_child_of() {
 
 @test "help is not an error" {
 	for command in "" report regions heap watch trace info; do
+	for command in "" report regions heap watch snapshot diff info; do
 		run "$fallow" $command --help
 		[ "$status" -eq 0 ]
 		[[ $output == usage:* ]]
@@ -52,6 +53,19 @@ dead_child_of() {
 	refused 2 'not a duration' trace 1 --for=soon
 	refused 2 'name one process' trace
 	refused 2 'option --freeze is not known' trace 1 --freeze
+	refused 2 'name a file: -o FILE' snapshot 1
+	refused 2 'name a file: -o FILE' snapshot 1 -o ''
+	refused 2 'wants a value' snapshot 1 -o
+	refused 2 'name one process' snapshot -o /nowhere/f
+	refused 2 'option --json is not known' snapshot 1 -o f --json
+	refused 2 'name two snapshots, or one TARGET and --after' diff
+	refused 2 'name two snapshots, or one TARGET and --after' diff 1
+	refused 2 'name two snapshots, or one TARGET and --after' diff --cgroup=/
+	refused 2 'two snapshots are compared: "c"' diff a b c
+	refused 2 'for one TARGET: "b" is too much' diff a b --after=1s
+	refused 2 'for one TARGET: "b" is too much' diff a b --source=procfs
+	refused 2 'name one process' diff --after=1s
+	refused 2 'not a duration' diff 1 --after=never
 }
 
 @test "no such process, by pid and by name" {
@@ -60,6 +74,7 @@ dead_child_of() {
 	refused 3 'no such process' regions 4194303
 	refused 3 'no such process' trace 4194303
 	refused 3 'no such process' watch --json 4194303
+	refused 3 'no such process' diff --after=1s 4194303
 }
 
 @test "a kernel thread" {
