@@ -11,7 +11,7 @@
 
 #include "model/size.h"
 #include "render/escape.h"
-#include "render/text.h"
+#include "render/paint.h"
 
 #define NAME_TEXT 1024
 
@@ -392,8 +392,7 @@ static void put_notes(const struct page *p, const struct record *r, const char *
 
 void text_diff(FILE *out, const struct diff *d, bool colour)
 {
-	struct view v = { .colour = colour };
-	struct page p = { out, d, paint_of(&v) };
+	struct page p = { out, d, paint(colour) };
 
 	put_header(&p);
 	put_ledger(&p);

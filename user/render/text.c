@@ -13,9 +13,7 @@
 
 struct paint paint_of(const struct view *v)
 {
-	if (!v->colour)
-		return (struct paint){ "", "", "", "", "" };
-	return (struct paint){ "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[0m" };
+	return paint(v->colour);
 }
 
 void text_header(FILE *out, const struct view *v)

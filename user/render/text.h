@@ -3,12 +3,8 @@
 #ifndef FALLOW_TEXT_H
 #define FALLOW_TEXT_H
 
+#include "render/paint.h"
 #include "render/render.h"
-
-/* Colours by meaning; empty strings without colour. */
-struct paint {
-	const char *bold, *dim, *good, *warn, *off;
-};
 
 struct paint paint_of(const struct view *v);
 
