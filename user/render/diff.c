@@ -379,15 +379,46 @@ static void put_regions(const struct page *p)
 		size_format(b, d->now->rss));
 }
 
-static void put_notes(const struct page *p, const struct record *r, const char *when)
+static void put_torn(const struct page *p, const struct record *r, const char *when)
 {
-	char text[NAME_TEXT];
+	char size[SIZE_TEXT];
 
 	if (r->torn)
 		fprintf(p->out, "  %s: %s changed while it was looked at (torn)\n", when,
-			size_format(text, r->torn));
+			size_format(size, r->torn));
+}
+
+static bool has_note(const struct record *r, const char *note)
+{
 	for (size_t i = 0; i < r->nwarnings; i++)
-		fprintf(p->out, "  %s: note: %s\n", when, clean(text, r->warnings[i]));
+		if (!strcmp(r->warnings[i], note))
+			return true;
+	return false;
+}
+
+/* The notes of @r that are @other's as well, or those that are not. */
+static void put_notes(const struct page *p, const struct record *r,
+		      const struct record *other, const char *when, bool both)
+{
+	char text[NAME_TEXT];
+
+	for (size_t i = 0; i < r->nwarnings; i++)
+		if (has_note(other, r->warnings[i]) == both)
+			fprintf(p->out, "  %snote: %s\n", when,
+				clean(text, r->warnings[i]));
+}
+
+static void put_footer(const struct page *p)
+{
+	const struct record *a = p->d->before, *b = p->d->now;
+
+	if (a->torn || b->torn || a->nwarnings || b->nwarnings)
+		fputc('\n', p->out);
+	put_torn(p, a, "before");
+	put_torn(p, b, "now");
+	put_notes(p, b, a, "", true);
+	put_notes(p, a, b, "before: ", false);
+	put_notes(p, b, a, "now: ", false);
 }
 
 void text_diff(FILE *out, const struct diff *d, bool colour)
@@ -398,8 +429,5 @@ void text_diff(FILE *out, const struct diff *d, bool colour)
 	put_ledger(&p);
 	put_heaps(&p);
 	put_regions(&p);
-	if (d->before->torn || d->now->torn || d->before->nwarnings || d->now->nwarnings)
-		fputc('\n', out);
-	put_notes(&p, d->before, "before");
-	put_notes(&p, d->now, "now");
+	put_footer(&p);
 }

@@ -47,7 +47,8 @@ int record_open(struct record *r, const char *where, struct error *e)
 	char *text;
 
 	if (fd < 0)
-		return error_set(e, EXIT_FAILED, "%s: %m", where);
+		return error_set(e, EXIT_FAILED,
+				 "%s: %m (fallow snapshot writes such files)", where);
 	text = slurp(fd, &len);
 	if (!text)
 		error_set(e, EXIT_FAILED, "reading %s: %m", where);

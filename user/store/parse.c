@@ -26,6 +26,8 @@ struct parser {
 	json_t *members; /* those of wanted that were met */
 	size_t kept; /* the bytes that they are in text */
 	size_t regions; /* where these begin; 0: not met */
+	struct record *r;
+	bool taken; /* the regions are in r */
 };
 
 static void skip_blanks(struct parser *p)
@@ -70,25 +72,32 @@ static json_t *value(struct parser *p, size_t max)
 	return j;
 }
 
+static void element(struct parser *p, struct record *r, size_t n)
+{
+	json_t *j = value(p, REGION_MAX);
+
+	p->f.index = n + 1;
+	if (j && r)
+		part_region(&p->f, j, r, n);
+	json_decref(j);
+}
+
 /* Goes over the list that comes next, and takes its regions if @r is not NULL. */
 static void regions(struct parser *p, struct record *r)
 {
 	size_t n = 0;
 
+	p->f.part = "regions";
 	if (!mark(p, "["))
 		return;
 	if (next_is(p, ']')) {
 		p->at++;
-		return;
+	} else {
+		do
+			element(p, r, n++);
+		while (!p->f.failed && mark(p, ",]") == ',');
 	}
-	do {
-		json_t *j = value(p, REGION_MAX);
-
-		p->f.index = ++n;
-		if (j && r)
-			part_region(&p->f, j, r, n - 1);
-		json_decref(j);
-	} while (!p->f.failed && mark(p, ",]") == ',');
+	p->f.part = "";
 	p->f.index = 0;
 }
 
@@ -98,6 +107,42 @@ static bool is_wanted(const char *key)
 		if (!strcmp(key, wanted[i]))
 			return true;
 	return false;
+}
+
+static void check_schema(struct parser *p)
+{
+	const char *s = json_string_value(json_object_get(p->members, "schema"));
+
+	if (!s)
+		fields_fail(&p->f, "no snapshot: it does not say \"schema\": \"%s\"",
+			    RECORD_SCHEMA);
+	else if (strcmp(s, RECORD_SCHEMA) != 0)
+		fields_fail(&p->f, "its schema is \"%.64s\": this fallow reads %s", s,
+			    RECORD_SCHEMA);
+}
+
+/* They are taken at once if the schema is known, and else at the end. */
+static void meet_regions(struct parser *p)
+{
+	if (p->regions)
+		fields_fail(&p->f, "\"regions\" twice");
+	p->regions = p->at;
+	p->taken = json_object_get(p->members, "schema");
+	if (p->taken)
+		check_schema(p);
+	if (!p->f.failed)
+		regions(p, p->taken ? p->r : NULL);
+}
+
+static void keep(struct parser *p, const char *name, json_t *j, size_t len)
+{
+	if (json_object_get(p->members, name))
+		fields_fail(&p->f, "\"%s\" twice", name);
+	if (!is_wanted(name))
+		return;
+	p->kept += len;
+	if (json_object_set(p->members, name, j))
+		fields_fail(&p->f, "out of memory");
 }
 
 /* Takes the reference to @key. */
@@ -110,18 +155,9 @@ static void member(struct parser *p, json_t *key)
 	if (!name) {
 		fields_fail(&p->f, "a key that is no string at byte %zu", p->at);
 	} else if (!strcmp(name, "regions")) {
-		if (p->regions)
-			fields_fail(&p->f, "\"regions\" twice");
-		p->regions = p->at;
-		regions(p, NULL);
+		meet_regions(p);
 	} else if ((j = value(p, MEMBERS_MAX - p->kept))) {
-		if (json_object_get(p->members, name))
-			fields_fail(&p->f, "\"%s\" twice", name);
-		if (is_wanted(name)) {
-			p->kept += p->at - begun;
-			if (json_object_set(p->members, name, j))
-				fields_fail(&p->f, "out of memory");
-		}
+		keep(p, name, j, p->at - begun);
 		json_decref(j);
 	}
 	json_decref(key);
@@ -151,29 +187,17 @@ static void members(struct parser *p)
 			    p->at);
 }
 
-static void check_schema(struct parser *p)
-{
-	const char *s = json_string_value(json_object_get(p->members, "schema"));
-
-	if (!s)
-		fields_fail(&p->f, "no snapshot: it does not say \"schema\": \"%s\"",
-			    RECORD_SCHEMA);
-	else if (strcmp(s, RECORD_SCHEMA) != 0)
-		fields_fail(&p->f, "its schema is \"%.64s\": this fallow reads %s", s,
-			    RECORD_SCHEMA);
-}
-
-static void take_regions(struct parser *p, struct record *r)
+static void take_regions(struct parser *p)
 {
 	if (!p->regions) {
 		fields_fail(&p->f, "\"regions\" is missing");
 		return;
 	}
-	p->at = p->regions;
-	p->f.part = "regions";
-	regions(p, r);
-	p->f.part = "";
-	record_sort(r);
+	if (!p->taken) {
+		p->at = p->regions;
+		regions(p, p->r);
+	}
+	record_sort(p->r);
 }
 
 int record_parse(struct record *r, const char *text, size_t len, const char *name,
@@ -182,7 +206,8 @@ int record_parse(struct record *r, const char *text, size_t len, const char *nam
 	struct parser p = { .f = { .file = name, .part = "", .e = e },
 			    .text = text,
 			    .len = len,
-			    .members = json_object() };
+			    .members = json_object(),
+			    .r = r };
 
 	*r = (struct record){ 0 };
 	if (!p.members)
@@ -194,7 +219,7 @@ int record_parse(struct record *r, const char *text, size_t len, const char *nam
 	if (!p.f.failed)
 		parts_take(&p.f, p.members, r);
 	if (!p.f.failed)
-		take_regions(&p, r);
+		take_regions(&p);
 	if (!p.f.failed)
 		parts_check(&p.f, r);
 	json_decref(p.members);
