@@ -289,6 +289,9 @@ def origins(a, home):
     tap.ok(not d["same_process"] and "pid 4242" in text and "\x1b" not in text and
            not [r for r in d["regions"] if r["what"] in ("new", "gone")],
            "another process: regions are matched by what they are", text)
+    d, text = against("renamed", comm="python3")
+    tap.ok(d["same_process"] and "before it was called changes" in text,
+           "a process that calls itself something else", text)
     d, text = against("boot", boot_id="0" * 8, host="elsewhere", time="2036-01-01T00:00:00.000Z")
     tap.ok(not d["same_host"] and not d["same_process"] and "another host" in text and
            d["interval_ns"] > 86400 * 10**9, "another host", text)

@@ -103,6 +103,9 @@ static void put_origins(const struct page *p)
 		fprintf(p->out, "  %sanother process%s: before it was %s, pid %d\n",
 			p->p.warn, p->p.off, clean(text, d->before->comm),
 			(int)d->before->pid);
+	else if (strcmp(d->before->comm, d->now->comm) != 0)
+		fprintf(p->out, "  before it was called %s\n",
+			clean(text, d->before->comm));
 	if (!d->ordered)
 		fprintf(p->out,
 			"  %sthe first look was not taken before the second%s: there are "

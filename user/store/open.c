@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Some 600,000 mappings. */
+/* About a million mappings. */
 #define FILE_MAX ((size_t)1 << 30)
 
 /* All that @fd has, and one byte more than FILE_MAX at most; NULL with errno set. */
