@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fallow snapshot and diff: a process that changes by known amounts in known places, held
-against its smaps and its own malloc; and snapshots that are forged."""
+"""usage: diff.t [MUTATIONS]
+
+fallow snapshot and diff: a process that changes by known amounts in known places, held
+against its smaps and what it asked malloc for; and snapshots that are forged."""
 import contextlib
 import json
 import os
@@ -396,9 +398,13 @@ def forged(a, home):
             f.write(content)
         wrong.append(rejected(path, pattern))
     wrong += [rejected("/no/such/file", "No such file"), rejected(home, "Is a directory"),
-              rejected("/dev/zero", "at most 1024 MiB")]
+              rejected("/dev/zero", "no JSON object")]
+    with open(path, "wb") as f:
+        f.write(b"{")
+        f.truncate(1100 * MIB)
+    wrong.append(rejected(path, "at most 1024 MiB"))
     wrong = [w for w in wrong if w]
-    tap.ok(not wrong, f"{len(FORGED) + len(raw) + 3} files that are forged or broken, each refused "
+    tap.ok(not wrong, f"{len(FORGED) + len(raw) + 4} files that are forged or broken, each refused "
            "with what is wrong", "\n".join(wrong))
 
 
@@ -426,7 +432,7 @@ def mutated(rng, text, everywhere):
     return json.dumps(snap).encode()
 
 
-def mutations(a, home, n=300):
+def mutations(a, home, n):
     rng = random.Random(20261128)
     path = os.path.join(home, "mutated")
     with open(a, encoding="utf-8") as f:
@@ -498,7 +504,7 @@ def main():
         same_from_both_sides(home)
         origins(a, home)
         forged(a, home)
-        mutations(a, home)
+        mutations(a, home, int(sys.argv[1]) if len(sys.argv) > 1 else 300)
         ends()
         reuse(home)
     tap.done()

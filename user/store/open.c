@@ -4,12 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* About a million mappings. */
 #define FILE_MAX ((size_t)1 << 30)
 
-/* All that @fd has, and one byte more than FILE_MAX at most; NULL with errno set. */
+/* What cannot be JSON's object need not be read whole. */
+static bool begins_well(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!memchr(" \t\r\n", text[i], 4))
+			return text[i] == '{';
+	return true;
+}
+
+/* All that @fd has, or the beginning of what is too long or no JSON; NULL with errno set. */
 static char *slurp(int fd, size_t *len)
 {
 	size_t cap = 1 << 16, n = 0;
@@ -23,7 +34,7 @@ static char *slurp(int fd, size_t *len)
 		if (got < 0)
 			break;
 		n += (size_t)got;
-		if (!got || n > FILE_MAX) {
+		if (!got || n > FILE_MAX || (n == (size_t)got && !begins_well(buf, n))) {
 			*len = n;
 			return buf;
 		}
@@ -40,25 +51,37 @@ static char *slurp(int fd, size_t *len)
 	return NULL;
 }
 
+static int too_long(const char *where, struct error *e)
+{
+	return error_set(e, EXIT_FAILED, "%s: a snapshot has at most %zu MiB", where,
+			 FILE_MAX >> 20);
+}
+
+static int read_record(struct record *r, int fd, const char *where, struct error *e)
+{
+	struct stat st;
+	size_t len;
+	char *text;
+	int err;
+
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > (off_t)FILE_MAX)
+		return too_long(where, e);
+	text = slurp(fd, &len);
+	if (!text)
+		return error_set(e, EXIT_FAILED, "reading %s: %m", where);
+	err = len > FILE_MAX ? too_long(where, e) : record_parse(r, text, len, where, e);
+	free(text);
+	return err;
+}
+
 int record_open(struct record *r, const char *where, struct error *e)
 {
 	int fd = open(where, O_RDONLY | O_CLOEXEC), err;
-	size_t len;
-	char *text;
 
 	if (fd < 0)
 		return error_set(e, EXIT_FAILED,
 				 "%s: %m (fallow snapshot writes such files)", where);
-	text = slurp(fd, &len);
-	if (!text)
-		error_set(e, EXIT_FAILED, "reading %s: %m", where);
+	err = read_record(r, fd, where, e);
 	close(fd);
-	if (!text)
-		return -1;
-	err = len > FILE_MAX
-		      ? error_set(e, EXIT_FAILED, "%s: a snapshot has at most %zu MiB",
-				  where, FILE_MAX >> 20)
-		      : record_parse(r, text, len, where, e);
-	free(text);
 	return err;
 }
