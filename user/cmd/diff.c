@@ -13,10 +13,8 @@ static const char usage[] =
 	"       fallow diff TARGET --after=TIME [options]\n"
 	"\n"
 	"What changed between two snapshots, or in a process over a time: by class, by\n"
-	"allocator and by mapping, growth first. A and B are files that fallow "
-	"snapshot,\n"
-	"or another command with --json, has written; TARGET is a pid or a process "
-	"name.\n"
+	"allocator and by mapping, growth first. A and B are files that fallow snapshot\n"
+	"or fallow report --json has written; TARGET is a pid or a process name.\n"
 	"\n"
 	"  --after=TIME      look at TARGET twice, TIME apart (30s, 2m)\n" HELP_VIEW;
 
