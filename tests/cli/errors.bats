@@ -29,8 +29,7 @@ dead_child_of() {
 }
 
 @test "help is not an error" {
-	for command in "" report regions heap watch trace info; do
-	for command in "" report regions heap watch snapshot diff info; do
+	for command in "" report regions heap watch trace snapshot diff info; do
 		run "$fallow" $command --help
 		[ "$status" -eq 0 ]
 		[[ $output == usage:* ]]
