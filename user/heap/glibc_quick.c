@@ -303,7 +303,7 @@ int glibc_tell_free(struct glibc *g, const struct segment *s, struct chunk_visit
 			continue;
 		/* Of two that overlap, one was read a moment too late. */
 		if (c->start < p || c->end > end || c->arena != s->arena) {
-			g->arenas[c->arena].unsure += c->end - c->start;
+			g->arenas[c->arena].unsure += c->end - c->start + 2 * g->page;
 			continue;
 		}
 		err = visit(v, s, CHUNK_INUSE, p, c->start);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "heap/data.h"
+#include "heap/emit.h"
 #include "target/vma.h"
 
 /* malloc/malloc.c: struct malloc_state. */
@@ -124,6 +125,7 @@ static int add_arena(struct glibc *g, uint64_t addr, const uint8_t *state)
 	return 0;
 }
 
+/* 1, or -errno; 0 if not even the first is there any more. */
 static int take_arenas(struct glibc *g, uint64_t main, const struct arena_layout *l)
 {
 	uint8_t state[STATE_MAX];
@@ -133,13 +135,18 @@ static int take_arenas(struct glibc *g, uint64_t main, const struct arena_layout
 	do {
 		int err = read_state(g, addr, l, state);
 
-		if (!err)
-			err = add_arena(g, addr, state);
+		if (err == -ESRCH || err == -EPERM)
+			return err;
+		if (err) {
+			heap_absent(g->heap);
+			break;
+		}
+		err = add_arena(g, addr, state);
 		if (err)
 			return err;
 		addr = get64(state, l->next);
 	} while (addr != main && g->narenas < ARENAS_MAX);
-	return 0;
+	return g->narenas != 0;
 }
 
 /* Tries @addr as the place of bin 1's links in each layout. */
@@ -157,7 +164,7 @@ static int try_bins(struct glibc *g, uint64_t addr)
 		if (ok < 0)
 			return ok;
 		if (ok)
-			return take_arenas(g, main, l) ?: 1;
+			return take_arenas(g, main, l);
 	}
 	return 0;
 }

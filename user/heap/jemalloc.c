@@ -176,8 +176,10 @@ static int emit_slab(struct join *k, const struct record *r)
 	uint32_t slot;
 	int err = arena_slot(k->j, r->arena, &slot);
 
+	/* Its first pages may have been told as unread. */
 	if (!err)
-		err = emit_unit(&k->out, slot, r->start, r->end);
+		err = emit_unit(&k->out, slot, r->start < k->at ? k->at : r->start,
+				r->end);
 	mark_cached(k, r, cached);
 	k->j->heap->own_free += free * size;
 	/* The count and the bitmap change one after the other. */
