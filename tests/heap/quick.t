@@ -54,6 +54,9 @@ def check(glibc, pattern, threads, seed):
     tap.ok(full_held - held <= error["held"], f"{name}: held bytes, within bounds",
            facts)
     tap.ok(ledger == rss, f"{name}: the ledger adds up to RSS", facts)
+    # No list is too long here, and none changes.
+    if pattern == "every-bin":
+        tap.ok(missed == 0 and error["returnable"] == 0, f"{name}: exact", facts)
     return missed == 0 and error["returnable"] == 0
 
 
@@ -67,8 +70,7 @@ def main():
     for glibc in glibcs:
         exact = [check(glibc, pattern, threads, 1000 + i)
                  for i, pattern in enumerate(heaplib.patterns()) for threads in (1, 8)]
-        # None of these heaps is so large that lists are too long.
-        tap.ok(sum(exact) > len(exact) // 2, f"{glibc.name}: mostly exact", str(exact))
+        tap.ok(sum(exact) > len(exact) * 3 // 4, f"{glibc.name}: mostly exact", str(exact))
     check_schema()
     tap.done()
 

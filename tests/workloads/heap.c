@@ -152,6 +152,24 @@ static void mmapped_merged(struct worker *w)
 	}
 }
 
+/* Free chunks in each kind of bin, and of the sizes next to where kinds meet. */
+static void every_bin(struct worker *w)
+{
+	static const size_t sizes[] = { 1000,  1024,  3072,   3110,   10240,	10700,
+					36864, 40900, 131072, 160000, 786432, 1500000 };
+	const size_t n = sizeof(sizes) / sizeof(sizes[0]);
+
+	mallopt(M_MMAP_THRESHOLD, 8 << 20);
+	for (size_t i = 0; i < n; i++) {
+		put(w, 2 * i, sizes[i]);
+		put(w, 2 * i + 1, 2000);
+	}
+	for (size_t i = 0; i < n; i++)
+		drop(w, 2 * i);
+	/* More than any has: what was just freed is sorted. */
+	put(w, 2 * n, 4 << 20);
+}
+
 /* madvise() for the inside of a block splits its mapping, as numpy has it. */
 static void mmapped_split(struct worker *w)
 {
@@ -312,6 +330,7 @@ static const struct {
 	{ "mmapped", mmapped },
 	{ "mmapped-merged", mmapped_merged },
 	{ "mmapped-split", mmapped_split },
+	{ "every-bin", every_bin },
 	{ "no-brk", no_brk },
 	{ "foreign-sbrk", foreign_sbrk },
 	{ "tcache-heavy", tcache_heavy },

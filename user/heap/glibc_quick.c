@@ -54,18 +54,28 @@ struct quick {
 	size_t n;
 };
 
-/* The smallest chunk of a bin: largebin_index_64(), smallbin_index(). */
-static uint64_t smallest(unsigned int bin)
+/* The bin of free chunks of @size: smallbin_index(), largebin_index_64(). */
+static unsigned int bin_of(uint64_t size)
 {
 	static const struct {
-		unsigned int bin, shift, less;
-	} steps[] = { { 124, 18, 124 }, { 120, 15, 119 }, { 112, 12, 110 },
-		      { 97, 9, 91 },	{ 64, 6, 48 },	  { 0, 4, 0 } };
-	size_t i = 0;
+		unsigned int shift, max, add;
+	} steps[] = { { 6, 48, 48 },
+		      { 9, 20, 91 },
+		      { 12, 10, 110 },
+		      { 15, 4, 119 },
+		      { 18, 2, 124 } };
 
-	while (bin < steps[i].bin)
-		i++;
-	return (uint64_t)(bin - steps[i].less) << steps[i].shift;
+	if (size < 1024)
+		return (unsigned int)(size >> 4);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (size >> steps[i].shift <= steps[i].max)
+			return steps[i].add + (unsigned int)(size >> steps[i].shift);
+	return NBINS - 1;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static int add_cursor(struct quick *q, const struct cursor *c)
@@ -78,10 +88,10 @@ static int add_cursor(struct quick *q, const struct cursor *c)
 	return 0;
 }
 
-/* Of a bin above, all chunks have room for a page; of this one, some. */
+/* Whether one of its chunks may have room for a page. */
 static bool has_pages(const struct glibc *g, unsigned int bin)
 {
-	return bin == UNSORTED || smallest(bin + 1) > g->page;
+	return bin == UNSORTED || bin >= bin_of(g->page);
 }
 
 /* The heads of an arena's lists. */
@@ -121,13 +131,13 @@ static int add_arena(struct quick *q, uint32_t arena)
 
 static bool size_fits(const struct cursor *c, uint64_t size)
 {
-	if (size < CHUNK_MIN || size % CHUNK_ALIGN)
+	if (size < CHUNK_MIN || size % CHUNK_ALIGN || size > UINT64_MAX / 2 - c->at)
 		return false;
 	if (c->fast)
 		return size == CHUNK_MIN + c->bin * 16ull;
 	if (c->bin == UNSORTED)
 		return true;
-	return size >= smallest(c->bin) && size < smallest(c->bin + 1u);
+	return bin_of(size) == c->bin;
 }
 
 /*
@@ -303,7 +313,8 @@ int glibc_tell_free(struct glibc *g, const struct segment *s, struct chunk_visit
 			continue;
 		/* Of two that overlap, one was read a moment too late. */
 		if (c->start < p || c->end > end || c->arena != s->arena) {
-			g->arenas[c->arena].unsure += c->end - c->start + 2 * g->page;
+			g->arenas[c->arena].unsure +=
+				least(c->end - c->start, s->end - s->start) + 2 * g->page;
 			continue;
 		}
 		err = visit(v, s, CHUNK_INUSE, p, c->start);
@@ -325,7 +336,7 @@ static uint64_t cache_max(const struct malloc_par *p)
 	uint64_t largest = p->tcache_max_bytes + 16, sum = 0;
 
 	if (!p->found)
-		return UINT64_MAX / 4096;
+		return 1ull << 32; /* more than any has, and products with it fit */
 	for (uint64_t size = CHUNK_MIN; size <= largest && size <= TCACHE_SMALL;
 	     size += 16)
 		sum += size;
@@ -334,19 +345,15 @@ static uint64_t cache_max(const struct malloc_par *p)
 	return sum * p->tcache_count + TCACHE_STRUCT;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /*
  * Free chunks never lie side by side, or they would be one. Those of less than a page
  * can cover one only with chunks of fastbins and thread caches between them, of
- * CHUNK_MIN at least: for each byte of those, so many of pages at most.
+ * CHUNK_MIN at least, each of which may lie across two pages: for each byte of those, so
+ * many of pages at most.
  */
 static uint64_t cover(const struct glibc *g)
 {
-	return g->page / CHUNK_MIN + 1;
+	return 2 * g->page / CHUNK_MIN + 1;
 }
 
 void glibc_bound_error(struct glibc *g)

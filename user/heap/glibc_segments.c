@@ -72,7 +72,7 @@ static int brk_segment(struct glibc *g)
 	if (!v || (a->top >= a->addr && a->top < a->addr + g->layout->size))
 		return 0;
 	start = g->par.found && g->par.sbrk_base ? g->par.sbrk_base : v->start;
-	if (start > a->top)
+	if (start > a->top || start >= v->end)
 		start = v->start;
 	end = mapped_end(g, start, top_end(g, a, v));
 	if (a->top >= v->end) {
@@ -454,17 +454,15 @@ static uint64_t reach_of(const struct glibc *g, size_t i)
 	return l->v[i].end;
 }
 
-/* One part of VMA @i that nobody claims, from *@at to @end. */
-static int look_at_part(struct glibc *g, size_t i, uint64_t *at, uint64_t end,
+/* A part of a VMA that nobody claims, from *@at to @end; blocks may go on to @reach. */
+static int look_at_part(struct glibc *g, uint64_t *at, uint64_t end, uint64_t reach,
 			struct candidates *cs)
 {
-	const struct vma *v = &g->src->vmas->v[i];
-
 	if (*at >= end)
 		return 0;
 	if (cs)
 		return collect_within(g, *at, end, cs);
-	return mmapped_from(g, at, end, end == v->end ? reach_of(g, i) : end);
+	return mmapped_from(g, at, end, reach);
 }
 
 /*
@@ -475,6 +473,7 @@ static int look_at_unclaimed(struct glibc *g, size_t nclaimed, struct candidates
 {
 	const struct vma_list *l = g->src->vmas;
 	uint64_t done = 0; /* blocks reach up to there */
+	uint64_t reach = 0; /* and those of this group of adjacent VMAs, at most */
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct vma *v = &l->v[i];
@@ -482,10 +481,13 @@ static int look_at_unclaimed(struct glibc *g, size_t nclaimed, struct candidates
 
 		if (!may_hold_mmapped(v))
 			continue;
+		if (reach < v->end)
+			reach = reach_of(g, i);
 		for (size_t k = segment_above(g, nclaimed, at); at < v->end; k++) {
 			bool last = k == nclaimed || g->segments[k].start >= v->end;
 			uint64_t end = last ? v->end : g->segments[k].start;
-			int err = look_at_part(g, i, &at, end, cs);
+			int err = look_at_part(g, &at, end, end == v->end ? reach : end,
+					       cs);
 
 			if (err)
 				return err;

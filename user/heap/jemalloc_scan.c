@@ -13,10 +13,11 @@
 
 #include "heap/emit.h"
 
-#define SCAN_MAX (1ull << 30) /* bytes that are looked through: stacks take less */
-#define ROOM_MAX (UINT16_MAX + 1ull) /* of a bin, in bytes */
-#define APART	 1024u /* up to 5.2: from small bins to large ones */
-#define OVERLAP	 4096u /* of windows: a cache is smaller */
+#define RANGES_MAX (1u << 20) /* what is beyond is not looked through */
+#define SCAN_MAX   (1ull << 30) /* bytes that are looked through: stacks take less */
+#define ROOM_MAX   (UINT16_MAX + 1ull) /* of a bin, in bytes */
+#define APART	   1024u /* up to 5.2: from small bins to large ones */
+#define OVERLAP	   4096u /* of windows: a cache is smaller */
 
 struct range {
 	uint64_t start, end;
@@ -43,7 +44,7 @@ static int add_range(struct tree_visitor *v, uint64_t start, uint64_t end)
 	struct ranges *k = (struct ranges *)v;
 	struct range *last = k->n ? &k->r[k->n - 1] : NULL;
 
-	if (last && start <= last->end) {
+	if (last && (start <= last->end || k->n == RANGES_MAX)) {
 		last->end = end > last->end ? end : last->end;
 		return 0;
 	}
@@ -126,7 +127,7 @@ static int scan_range(struct jemalloc *j, uint64_t start, uint64_t end, uint8_t 
 	uint64_t overlap = r->page_size > OVERLAP ? r->page_size : OVERLAP;
 	int err = 0;
 
-	for (uint64_t at = start, len; !err && at < end; at += len) {
+	for (uint64_t at = start, len, cost; !err && at < end; at += len) {
 		size_t size = end - at < READER_WINDOW ? end - at : READER_WINDOW;
 		ssize_t got = reader_window(r, at, size, buf, present);
 
@@ -134,16 +135,17 @@ static int scan_range(struct jemalloc *j, uint64_t start, uint64_t end, uint8_t 
 		len = end - at > size ? size - overlap : size;
 		if (got < 0)
 			return (int)got;
-		if (!got)
-			continue;
-		if (*left < (uint64_t)got * r->page_size) {
+		/* What is empty takes time as well. */
+		cost = (uint64_t)(got ? got : 1) * r->page_size;
+		if (*left < cost) {
 			heap_incomplete(j->heap,
 					"thread caches were not looked for everywhere: "
 					"what they hold may be counted as in use");
 			return 0;
 		}
-		*left -= (uint64_t)got * r->page_size;
-		err = scan_window(j, at, buf, size, len);
+		*left -= cost;
+		if (got)
+			err = scan_window(j, at, buf, size, len);
 	}
 	return err;
 }

@@ -21,17 +21,26 @@ uint64_t setting_of(const struct heap *h, const char *name)
 	return 0;
 }
 
+uint64_t cached_of(const struct heap *h)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < h->narenas; i++)
+		sum += h->arenas[i].bytes[EXTENT_CACHED];
+	return sum;
+}
+
 static void collect_heap(struct facts *f, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
 
 	add_totals(&f->all, &t);
+	f->cached += cached_of(h);
 	if (knobs_of(h)->replace)
 		add_totals(&f->replaceable, &t);
 	for (size_t i = 0; i < h->narenas; i++) {
 		const struct heap_arena *a = &h->arenas[i];
 
-		f->cached += a->bytes[EXTENT_CACHED];
 		if (a->kind != ARENA_MAIN && a->kind != ARENA_THREAD)
 			continue;
 		f->arenas++;
@@ -49,6 +58,15 @@ uint64_t fallow_of(const struct snapshot *s)
 	       s->ledger[LEDGER_HEAP_HELD].resident;
 }
 
+static uint64_t heaps_unsure(const struct snapshot *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->nheaps; i++)
+		sum += s->heaps[i]->error.live;
+	return sum;
+}
+
 static uint64_t heaps_torn(const struct snapshot *s)
 {
 	uint64_t sum = 0;
@@ -64,8 +82,11 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 	*f = (struct facts){ .now = now, .before = before };
 	for (size_t i = 0; i < now->nheaps; i++)
 		collect_heap(f, now->heaps[i]);
+	for (size_t i = 0; i < now->nheaps; i++)
+		f->unseen += now->heaps[i]->error.returnable;
 	if (!before)
 		return;
+	f->unsure = heaps_unsure(now) + heaps_unsure(before);
 	f->interval_ns = now->monotonic_ns - before->monotonic_ns;
 	f->live_change = (int64_t)(now->live_bytes - before->live_bytes);
 	f->fallow_change = (int64_t)(fallow_of(now) - fallow_of(before));

@@ -29,6 +29,8 @@ struct facts {
 	size_t arenas; /* of the kind that threads share */
 	int64_t live_change, fallow_change, rss_change, pinned_change;
 	int64_t change[LEDGER_CLASSES]; /* of resident */
+	uint64_t unsure; /* bytes that quick looks may wrongly have as live, of either */
+	uint64_t unseen; /* of now: of pages that may be free, though told as used */
 	uint64_t torn; /* bytes of either look that were not decoded, for they changed */
 	uint64_t moved; /* bytes of either look that came or went while pages were read */
 	uint64_t interval_ns; /* 0: no earlier look */
@@ -39,6 +41,8 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 
 /* A setting of a heap; 0 if it has none of that name. */
 uint64_t setting_of(const struct heap *h, const char *name);
+/* Bytes that a heap's thread caches hold. */
+uint64_t cached_of(const struct heap *h);
 /* Whole free pages. */
 uint64_t fallow_of(const struct snapshot *s);
 
@@ -53,6 +57,7 @@ bool is_growth(const struct facts *f, int64_t change, uint64_t doubt);
 enum confidence growth_confidence(const struct facts *f);
 double per_minute(const struct facts *f, int64_t change); /* MiB */
 
+bool has_verdict(const struct verdicts *all, enum verdict_id id);
 struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence c,
 		      uint64_t bytes);
 void evidence(struct verdict *v, const char *fmt, ...)

@@ -20,7 +20,9 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 	/* Most of what RSS gained, or RSS gained nothing while blocks took free pages. */
 	if (!is_growth(f, f->live_change, 4 * f->torn))
 		return;
-	v = speak(out, VERDICT_LIVE_GROWTH, growth_confidence(f),
+	v = speak(out, VERDICT_LIVE_GROWTH,
+		  (uint64_t)f->live_change > f->unsure ? growth_confidence(f)
+						       : CONFIDENCE_POSSIBLE,
 		  (uint64_t)f->live_change);
 	show_change(f, v);
 	evidence(v, "the application holds %.1f MiB/min more",

@@ -7,6 +7,8 @@
 #include "model/knobs.h"
 #include "model/size.h"
 
+#define TRIM_THRESHOLD (128u << 10) /* DEFAULT_TRIM_THRESHOLD, malloc/malloc.c */
+
 static void advise_arenas(const struct facts *f, struct verdict *v, uint64_t bytes)
 {
 	if (f->arenas > 1 && bytes >= FLOOR_BYTES)
@@ -59,8 +61,8 @@ static void advise_heap(const struct heap *h, struct verdict *v)
 
 	if (t.returnable && k->purge)
 		advise(v, t.returnable, false, "%s", k->purge);
-	if (t.returnable_top >= FLOOR_BYTES && threshold)
-		advise(v, t.returnable_top, false,
+	if (t.returnable_top >= FLOOR_BYTES && threshold > TRIM_THRESHOLD)
+		advise(v, t.returnable_top, true,
 		       "restart with MALLOC_TRIM_THRESHOLD_=131072 (now %s): free() then "
 		       "returns the top of the main heap by itself",
 		       threshold == UINT64_MAX ? "never" : size_format(size, threshold));
@@ -129,10 +131,12 @@ static void rule_thread_caches(const struct facts *f, struct verdicts *out)
 	evidence(v, "%s of whole pages are free because of caches alone",
 		 size_format(b, f->all.held_cached));
 	show_change(f, v);
-	for (size_t i = 0; i < f->now->nheaps; i++)
-		if (knobs_of(f->now->heaps[i])->caches)
-			advise(v, f->cached, true, "%s",
-			       knobs_of(f->now->heaps[i])->caches);
+	for (size_t i = 0; i < f->now->nheaps; i++) {
+		const struct heap *h = f->now->heaps[i];
+
+		if (knobs_of(h)->caches && cached_of(h) >= FLOOR_BYTES)
+			advise(v, cached_of(h), true, "%s", knobs_of(h)->caches);
+	}
 }
 
 /* From so many arenas on, what each keeps is more than what threads need to be apart. */
@@ -255,7 +259,7 @@ static void rule_swapped_heap(const struct facts *f, struct verdicts *out)
 	if (fallow >= FLOOR_BYTES)
 		for (size_t i = 0; i < f->now->nheaps; i++)
 			if (knobs_of(f->now->heaps[i])->purge)
-				advise(v, fallow, true, "%s",
+				advise(v, UNKNOWN, false, "%s",
 				       knobs_of(f->now->heaps[i])->purge);
 }
 

@@ -145,9 +145,28 @@ static void rule_thp_bloat(const struct facts *f, struct verdicts *out)
 	       "> /sys/kernel/mm/transparent_hugepage/enabled");
 }
 
+/* A quick look that did not follow all lists: what they have may be much. */
+static void rule_unseen(const struct facts *f, struct verdicts *out)
+{
+	char size[SIZE_TEXT];
+	struct verdict *v;
+
+	if (!significant(f, f->unseen) || has_verdict(out, VERDICT_UNDETERMINED))
+		return;
+	v = speak(out, VERDICT_UNDETERMINED, CONFIDENCE_CERTAIN, f->unseen);
+	evidence(v,
+		 "up to %s of heap may be free, too: a quick look does not follow lists "
+		 "of "
+		 "free blocks that are so long",
+		 size_format(size, f->unseen));
+	advise(v, UNKNOWN, false, "look at all of it: fallow report %d",
+	       (int)f->now->process.pid);
+}
+
 void rules_pages(const struct facts *f, struct verdicts *out)
 {
 	rule_undetermined(f, out);
+	rule_unseen(f, out);
 	rule_file_cache(f, out);
 	rule_stack_depth(f, out);
 	rule_lazyfree(f, out);

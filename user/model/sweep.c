@@ -399,6 +399,9 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 		return -1;
 	if (sw->classes)
 		classes_end(sw->classes);
+	/* What a decoder counts by the target's word is no more than there is. */
+	if (h->torn > heap_totals(h).mapped)
+		h->torn = heap_totals(h).mapped;
 	sw->s->torn += h->torn;
 	if (sw->nclaims)
 		qsort(sw->claims, sw->nclaims, sizeof(*sw->claims), by_start);

@@ -82,6 +82,14 @@ void advise(struct verdict *v, uint64_t bytes, bool at_most, const char *fmt, ..
 	va_end(ap);
 }
 
+bool has_verdict(const struct verdicts *all, enum verdict_id id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].id == id)
+			return true;
+	return false;
+}
+
 struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence c,
 		      uint64_t bytes)
 {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPARSE 256u /* of so much address space, so little is resident */
+
 static bool is_zero(const uint8_t *page, size_t size)
 {
 	return !page[0] && !memcmp(page, page + 1, size - 1);
@@ -24,7 +26,8 @@ static int count_range(struct reader *r, uint64_t start, uint64_t end, uint8_t *
 		if (got < 0)
 			return (int)got;
 		for (uint64_t i = 0; i < len; i += r->page_size)
-			if (page_is_resident(present[i / r->page_size]) &&
+			/* The zero page is nobody's own. */
+			if (present[i / r->page_size] == PAGE_RESIDENT &&
 			    is_zero(buf + i, r->page_size))
 				*bytes += r->page_size;
 	}
@@ -42,6 +45,9 @@ int zeros_count(struct target *t, const struct vma_list *l, uint64_t *bytes,
 		const struct vma *v = &l->v[i];
 		uint64_t zeros = 0;
 
+		/* Nor is it worth to look through what is nearly empty. */
+		if (v->st.rss < (v->end - v->start) / SPARSE)
+			continue;
 		if (!vma_is_anon(v) || !v->st.anon_huge || v->st.anon_huge == UNKNOWN ||
 		    v->st.anon_huge < v->st.rss / 2)
 			continue;

@@ -349,7 +349,7 @@ static void check_heap(struct fields *f, const struct record_heap *h)
 
 		for (size_t i = 0; i < h->narenas; i++)
 			add(&sum, h->arenas[i].count[c]);
-		if (h->count[c] != UNKNOWN && sum != h->count[c])
+		if (sum > ADDRESS_MAX || (h->count[c] != UNKNOWN && sum != h->count[c]))
 			fields_fail(f, "the arenas of %.64s do not add up", h->name);
 	}
 }
