@@ -77,7 +77,7 @@ static int brk_segment(struct glibc *g)
 	end = mapped_end(g, start, top_end(g, a, v));
 	if (a->top >= v->end) {
 		heap_incomplete(g->heap, "the heap grew while it was looked at");
-		end = v->end;
+		end = mapped_end(g, start, v->end);
 	} else if (end <= a->top) {
 		heap_incomplete(g->heap,
 				"the top of the main heap is outside its mapping");
