@@ -111,14 +111,16 @@ def check_swapped(source, name, part, w):
 
 
 def every_second_page(pid):
-    """Of heaps, but for their first page, by which some are found; not of data."""
+    """Of heaps, but for those by which some are found: the first, and what is aligned to a
+    huge page; not of data."""
     page, after_file, out = os.sysconf("SC_PAGE_SIZE"), None, []
     for v in maplib.smaps(pid):
         if v["inode"]:
             after_file = v["end"]
         elif v["start"] != after_file and v["Anonymous"] >= 256 << 10:
-            out += [(at, at + page) for at in
-                    range(int(v["start"], 16) + page, int(v["end"], 16), 2 * page)]
+            first = int(v["start"], 16) + page
+            first += page * (first // page % 2 == 0)
+            out += [(at, at + page) for at in range(first, int(v["end"], 16), 2 * page)]
     return out
 
 
