@@ -81,15 +81,6 @@ def python_server(_):
             lambda: web(18082))
 
 
-def redis(_):
-    def load():
-        return waits(lambda: not subprocess.run(
-            ["redis-benchmark", "-p", "18083", "-n", "30000", "-r", "10000", "-d", "100", "-q",
-             "-t", "set,get,lpush,hset"], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, check=False).returncode)
-    return ["redis-server", "--port", "18083", "--save", "", "--bind", "127.0.0.1"], None, load
-
-
 def sqlite(d):
     sql = ("create table t(a integer primary key, b text);"
            "with recursive n(i) as (select 1 union all select i+1 from n where i < 300000) "
@@ -145,7 +136,6 @@ def less(d):
 PROGRAMS = {  # how it is run; verdicts that are true of it besides
     "nginx": (nginx, ()),
     "python3 -m http.server": (python_server, ()),
-    "redis-server": (redis, ()),
     "sqlite3": (sqlite, ()),
     "bash": (bash, ()),
     "perl": (perl, ()),
