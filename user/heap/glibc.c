@@ -12,8 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "heap/decoder.h"
 #include "heap/emit.h"
 #include "target/mapped.h"
+
+#define WHOSE "glibc's"
 
 #define BANNER		 "GNU C Library"
 #define BANNER_MAX	 128
@@ -368,59 +371,48 @@ static void glibc_free(struct heap *h)
 	free(g->marks);
 	free(g->free);
 	peek_free(&g->peek);
-	free(g);
-	free(h->arenas);
-	free(h->settings);
-	free(h);
+	decoder_free(h);
 }
 
 static struct heap *heap_new(const struct heap_source *src)
 {
-	struct heap *h = calloc(1, sizeof(*h));
-	struct glibc *g = calloc(1, sizeof(*g));
+	struct heap *h = decoder_heap(&heap_glibc, sizeof(struct glibc));
+	struct glibc *g = h ? h->priv : NULL;
 
-	if (!h || !g || peek_init(&g->peek, &src->target->reader)) {
-		free(h);
-		free(g);
+	if (!h)
+		return NULL;
+	if (peek_init(&g->peek, &src->target->reader)) {
+		decoder_free(h);
 		return NULL;
 	}
 	g->heap = h;
 	g->src = src;
 	g->page = src->target->reader.page_size;
 	g->chunks_max = count_possible(src->vmas);
-	h->ops = &heap_glibc;
-	h->priv = g;
 	return h;
 }
 
-static int detect_error(const struct heap_source *src, int err, struct error *e)
+/* What detect() tells of a heap whose roots were found. 1 or -errno. */
+static int describe(struct heap *h, const struct glibc *g)
 {
-	return error_sys(e, -err, "process %d, looking for glibc's heap",
-			 (int)src->target->pid);
+	int err = fill_arenas(h, g);
+
+	if (!err)
+		err = fill_settings(h, &g->par);
+	if (err)
+		return err;
+	find_version(g, h);
+	return 1;
 }
 
 static int glibc_detect(const struct heap_source *src, struct heap **out, struct error *e)
 {
 	struct heap *h = heap_new(src);
-	struct glibc *g = h ? h->priv : NULL;
-	int found = h ? glibc_find_roots(g) : -ENOMEM;
+	int found = h ? glibc_find_roots(h->priv) : -ENOMEM;
 
-	*out = NULL;
-	if (found > 0) {
-		int err = fill_arenas(h, g);
-
-		if (!err)
-			err = fill_settings(h, &g->par);
-		if (!err) {
-			find_version(g, h);
-			*out = h;
-			return 0;
-		}
-		found = err;
-	}
-	if (h)
-		glibc_free(h);
-	return found < 0 ? detect_error(src, found, e) : 0;
+	if (found > 0)
+		found = describe(h, h->priv);
+	return decoder_found(h, found, src, WHOSE, out, e);
 }
 
 static void conclude(struct heap *h, struct glibc *g)
@@ -466,7 +458,7 @@ static int glibc_walk(struct heap *h, const struct heap_source *src,
 	conclude(h, g);
 	if (j.out.answer)
 		return j.out.answer;
-	return err ? detect_error(src, err, e) : 0;
+	return err ? decoder_failed(src, WHOSE, err, e) : 0;
 }
 
 const struct heap_ops heap_glibc = {

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/decoder.h"
 #include "heap/emit.h"
+
+#define WHOSE "tcmalloc's"
 
 #define LOOKS_MAX 3 /* at what made no sense */
 
@@ -372,12 +375,6 @@ static int emit_all(struct join *k)
 	return err ? err : emit_end(&k->out);
 }
 
-static int told(const struct heap_source *src, int err, struct error *e)
-{
-	return error_sys(e, -err, "process %d, looking for tcmalloc's heap",
-			 (int)src->target->pid);
-}
-
 static int gperftools_walk(struct heap *h, const struct heap_source *src,
 			   struct extent_sink *sink, struct error *e)
 {
@@ -409,7 +406,7 @@ static int gperftools_walk(struct heap *h, const struct heap_source *src,
 	free(k);
 	if (answer)
 		return answer;
-	return err ? told(src, err, e) : 0;
+	return err ? decoder_failed(src, WHOSE, err, e) : 0;
 }
 
 static void gperftools_free(struct heap *h)
@@ -421,10 +418,7 @@ static void gperftools_free(struct heap *h)
 	free(g->caches);
 	free(g->cached);
 	free(g->meta);
-	free(g);
-	free(h->arenas);
-	free(h->settings);
-	free(h);
+	decoder_free(h);
 }
 
 static void fill_version(struct heap *h, const struct gperftools *g)
@@ -473,16 +467,11 @@ static int detect(struct gperftools *g)
 
 static struct heap *heap_new(const struct heap_source *src)
 {
-	struct heap *h = calloc(1, sizeof(*h));
-	struct gperftools *g = calloc(1, sizeof(*g));
+	struct heap *h = decoder_heap(&heap_gperftools, sizeof(struct gperftools));
+	struct gperftools *g = h ? h->priv : NULL;
 
-	if (!h || !g) {
-		free(h);
-		free(g);
+	if (!h)
 		return NULL;
-	}
-	h->ops = &heap_gperftools;
-	h->priv = g;
 	g->heap = h;
 	g->src = src;
 	return h;
@@ -494,14 +483,7 @@ static int gperftools_detect(const struct heap_source *src, struct heap **out,
 	struct heap *h = heap_new(src);
 	int found = h ? detect(h->priv) : -ENOMEM;
 
-	*out = NULL;
-	if (found > 0) {
-		*out = h;
-		return 0;
-	}
-	if (h)
-		gperftools_free(h);
-	return found ? told(src, found, e) : 0;
+	return decoder_found(h, found, src, WHOSE, out, e);
 }
 
 const struct heap_ops heap_gperftools = {

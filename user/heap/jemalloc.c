@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/decoder.h"
 #include "heap/emit.h"
+
+#define WHOSE "jemalloc's"
 
 #define SETTINGS 2
 
@@ -393,12 +396,6 @@ static int fill_settings(struct heap *h, const struct jemalloc *j)
 	return 0;
 }
 
-static int told(const struct heap_source *src, int err, struct error *e)
-{
-	return error_sys(e, -err, "process %d, looking for jemalloc's heap",
-			 (int)src->target->pid);
-}
-
 static int jemalloc_walk(struct heap *h, const struct heap_source *src,
 			 struct extent_sink *sink, struct error *e)
 {
@@ -417,7 +414,7 @@ static int jemalloc_walk(struct heap *h, const struct heap_source *src,
 		err = emit_all(&k);
 	if (k.out.answer)
 		return k.out.answer;
-	return err ? told(src, err, e) : 0;
+	return err ? decoder_failed(src, WHOSE, err, e) : 0;
 }
 
 static void jemalloc_free(struct heap *h)
@@ -427,10 +424,7 @@ static void jemalloc_free(struct heap *h)
 	peek_free(&j->peek);
 	free(j->blocks);
 	free(j->cached);
-	free(j);
-	free(h->arenas);
-	free(h->settings);
-	free(h);
+	decoder_free(h);
 }
 
 /* 1: found; 0: not there; -errno. */
@@ -469,16 +463,11 @@ static int detect(struct jemalloc *j)
 
 static struct heap *heap_new(const struct heap_source *src)
 {
-	struct heap *h = calloc(1, sizeof(*h));
-	struct jemalloc *j = calloc(1, sizeof(*j));
+	struct heap *h = decoder_heap(&heap_jemalloc, sizeof(struct jemalloc));
+	struct jemalloc *j = h ? h->priv : NULL;
 
-	if (!h || !j) {
-		free(h);
-		free(j);
+	if (!h)
 		return NULL;
-	}
-	h->ops = &heap_jemalloc;
-	h->priv = j;
 	j->heap = h;
 	j->src = src;
 	return h;
@@ -490,14 +479,7 @@ static int jemalloc_detect(const struct heap_source *src, struct heap **out,
 	struct heap *h = heap_new(src);
 	int found = h ? detect(h->priv) : -ENOMEM;
 
-	*out = NULL;
-	if (found > 0) {
-		*out = h;
-		return 0;
-	}
-	if (h)
-		jemalloc_free(h);
-	return found ? told(src, found, e) : 0;
+	return decoder_found(h, found, src, WHOSE, out, e);
 }
 
 const struct heap_ops heap_jemalloc = {

@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/decoder.h"
+
+#define WHOSE "mimalloc's"
+
 #define LOOKS_MIN    (1u << 20)
 #define LOOKS_A_PAGE 32u
 
@@ -255,24 +259,16 @@ static void mimalloc_free(struct heap *h)
 	free(m->places);
 	free(m->words);
 	free(m->there);
-	free(m);
-	free(h->arenas);
-	free(h->settings);
-	free(h);
+	decoder_free(h);
 }
 
 static struct heap *heap_new(const struct heap_source *src)
 {
-	struct heap *h = calloc(1, sizeof(*h));
-	struct mimalloc *m = calloc(1, sizeof(*m));
+	struct heap *h = decoder_heap(&heap_mimalloc, sizeof(struct mimalloc));
+	struct mimalloc *m = h ? h->priv : NULL;
 
-	if (!h || !m) {
-		free(h);
-		free(m);
+	if (!h)
 		return NULL;
-	}
-	h->ops = &heap_mimalloc;
-	h->priv = m;
 	m->heap = h;
 	m->src = src;
 	m->free = malloc(MI_BLOCKS_MAX / 8);
@@ -288,26 +284,13 @@ static struct heap *heap_new(const struct heap_source *src)
 	return h;
 }
 
-static int told(const struct heap_source *src, int err, struct error *e)
-{
-	return error_sys(e, -err, "process %d, looking for mimalloc's heap",
-			 (int)src->target->pid);
-}
-
 static int mimalloc_detect(const struct heap_source *src, struct heap **out,
 			   struct error *e)
 {
 	struct heap *h = heap_new(src);
 	int found = h ? detect(h->priv) : -ENOMEM;
 
-	*out = NULL;
-	if (found > 0) {
-		*out = h;
-		return 0;
-	}
-	if (h)
-		mimalloc_free(h);
-	return found ? told(src, found, e) : 0;
+	return decoder_found(h, found, src, WHOSE, out, e);
 }
 
 static int mimalloc_walk(struct heap *h, const struct heap_source *src,
@@ -322,7 +305,7 @@ static int mimalloc_walk(struct heap *h, const struct heap_source *src,
 	err = walk_all(m);
 	if (m->out.answer)
 		return m->out.answer;
-	return err ? told(src, err, e) : 0;
+	return err ? decoder_failed(src, WHOSE, err, e) : 0;
 }
 
 const struct heap_ops heap_mimalloc = {

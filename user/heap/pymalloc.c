@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/decoder.h"
 #include "heap/emit.h"
+
+#define WHOSE "Python's"
 
 #define SETTINGS 3
 
@@ -277,27 +280,23 @@ static void pymalloc_free(struct heap *h)
 	free(p->roots);
 	free(p->arenas);
 	peek_free(&p->peek);
-	free(p);
-	free(h->arenas);
-	free(h->settings);
-	free(h);
+	decoder_free(h);
 }
 
 static struct heap *heap_new(const struct heap_source *src)
 {
-	struct heap *h = calloc(1, sizeof(*h));
-	struct pymalloc *p = calloc(1, sizeof(*p));
+	struct heap *h = decoder_heap(&heap_pymalloc, sizeof(struct pymalloc));
+	struct pymalloc *p = h ? h->priv : NULL;
 
-	if (!h || !p || peek_init(&p->peek, &src->target->reader)) {
-		free(h);
-		free(p);
+	if (!h)
+		return NULL;
+	if (peek_init(&p->peek, &src->target->reader)) {
+		decoder_free(h);
 		return NULL;
 	}
 	p->heap = h;
 	p->src = src;
 	p->page = src->target->reader.page_size;
-	h->ops = &heap_pymalloc;
-	h->priv = p;
 	return h;
 }
 
@@ -332,30 +331,17 @@ static int fill_heap(struct heap *h, const struct pymalloc *p)
 	return 0;
 }
 
-static int sys_error(const struct heap_source *src, int err, struct error *e)
-{
-	return error_sys(e, -err, "process %d, looking for Python's heap",
-			 (int)src->target->pid);
-}
-
 static int pymalloc_detect(const struct heap_source *src, struct heap **out,
 			   struct error *e)
 {
 	struct heap *h = heap_new(src);
 	struct pymalloc *p = h ? h->priv : NULL;
 	int err = h ? pymalloc_find_roots(p) : -ENOMEM;
+	bool found = !err && p->nroots;
 
-	*out = NULL;
-	if (!err && p->nroots) {
+	if (found)
 		err = fill_heap(h, p);
-		if (!err) {
-			*out = h;
-			return 0;
-		}
-	}
-	if (h)
-		pymalloc_free(h);
-	return err ? sys_error(src, err, e) : 0;
+	return decoder_found(h, err ? err : found, src, WHOSE, out, e);
 }
 
 static int pymalloc_walk(struct heap *h, const struct heap_source *src,
@@ -370,7 +356,7 @@ static int pymalloc_walk(struct heap *h, const struct heap_source *src,
 		h->own_free += h->arenas[i].bytes[EXTENT_FREE];
 	if (answer)
 		return answer;
-	return err ? sys_error(src, err, e) : 0;
+	return err ? decoder_failed(src, WHOSE, err, e) : 0;
 }
 
 const struct heap_ops heap_pymalloc = {
