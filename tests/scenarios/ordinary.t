@@ -141,7 +141,8 @@ PROGRAMS = {  # how it is run; verdicts that are true of it besides
     "perl": (perl, ()),
     "gawk": (awk, ()),
     "vim": (vim, ()),
-    "cc1": (compiler, ("live-growth", "off-heap-growth")),  # with an allocator of its own
+    # With an allocator of its own, of which nobody knows more than that.
+    "cc1": (compiler, ("live-growth", "off-heap-growth", "undetermined")),
     "sort": (sort, ()),
     "less": (less, ()),
 }
