@@ -5,6 +5,7 @@
  *
  * Verdict: fragmentation
  * Cure: none
+ * Cause: fragmentation
  */
 #include "scenario.h"
 

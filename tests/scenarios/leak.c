@@ -5,15 +5,22 @@
  * Verdict: live-growth
  * After: 3s
  * Cure: none
+ * Cause: serve_request
  */
 #include "scenario.h"
+
+/* How it is named in a stack. */
+static __attribute__((noinline)) void serve_request(void)
+{
+	memset(must(malloc(1000)), 1, 1000);
+}
 
 int main(void)
 {
 	ready();
 	while (!told(5))
 		for (int i = 0; i < 200; i++)
-			memset(must(malloc(1000)), 1, 1000);
+			serve_request();
 	wait_for_end();
 	return 0;
 }

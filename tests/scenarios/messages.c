@@ -5,6 +5,7 @@
  * Verdict: shmem-growth
  * After: 3s
  * Cure: none
+ * Cause: memfd:messages
  */
 #include "scenario.h"
 

@@ -6,6 +6,7 @@
  * Verdict: pinned-growth
  * After: 3s
  * Cure: tell io_uring_unregister_buffers()
+ * Cause: register_region
  */
 #include "scenario.h"
 
@@ -21,7 +22,7 @@ static int rings[REGIONS];
 static void *regions[REGIONS];
 
 /* Maps a region, and registers it with a ring of its own. */
-static int register_region(int i)
+static __attribute__((noinline)) int register_region(int i)
 {
 	struct io_uring_params params = { 0 };
 	struct iovec iov = { .iov_len = REGION };

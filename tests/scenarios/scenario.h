@@ -9,6 +9,8 @@
  *   Cure: env NAME=VALUE  is in the advice; the program is run again with it
  *   Cure: tell WORDS      WORDS are in the advice; the program is told to do so
  *   Cure: none
+ *   Cause: WORD           a function, a setting or a name, by which the cause is known
+ *                         when somebody names it: scripts/compare
  *
  * A program sets things up, answers "ready", and then waits, or goes on with what grows,
  * until its input ends.

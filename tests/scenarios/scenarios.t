@@ -2,23 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Programs of which the truth is known: the verdict that comes first, and whether the
 cure that is printed with it does what it says. Usage: scenarios.t [SOURCE [NAME...]]"""
-import glob
 import os
-import re
 import resource
-import shlex
 import subprocess
 import sys
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 import heaplib
-import maplib
+from scenariolib import scenarios
 from tap import Tap
 
 tap = Tap()
 MIB = 1 << 20
-BUILT = os.path.join(os.path.dirname(heaplib.BIN), "scenarios")
 LOOKS = 5
 SECONDS = 5  # of the tool's processor time, on a machine of some speed
 
@@ -28,50 +24,6 @@ def slowness():
     begun = time.process_time()
     sum(range(5000000))
     return max(1, (time.process_time() - begun) / 0.2)
-
-
-class Scenario:
-    def __init__(self, path):
-        with open(path, encoding="utf-8") as f:
-            head = f.read().partition("*/")[0].partition('"""\nimport')[0]
-        facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure): (.*)$", head, re.M))
-        self.name = os.path.splitext(os.path.basename(path))[0]
-        self.command = path if path.endswith(".py") else os.path.join(BUILT, self.name)
-        self.verdict, self.after = facts["Verdict"], facts.get("After")
-        self.needs = facts.get("Needs")
-        self.env = dict(e.split("=", 1) for e in shlex.split(facts.get("Env", "")))
-        self.cure, _, self.words = facts["Cure"].partition(" ")
-
-    def missing(self):
-        """Why it cannot be run here; None if it can."""
-        if self.needs == "swap" and not maplib.has_swap():
-            return "no swap device here"
-        for key, value in self.env.items():
-            name = re.search(r"LIB\((.*)\)", value)
-            found = name and glob.glob(f"/usr/lib/*/{name[1]}")
-            if name and not found:
-                return f"{name[1]} is not installed"
-            if found:
-                self.env[key] = found[0]
-        return None
-
-    def run(self, env=None):
-        return Run(self, env or {})
-
-
-class Run(heaplib.Child):
-    def __init__(self, scenario, env):
-        super().__init__([scenario.command], text=True, bufsize=1,
-                         env={**os.environ, **scenario.env, **env})
-        answer = self.process.stdout.readline().split()
-        assert answer, f"{scenario.name} did not begin"
-        if answer[0] == "pid":
-            self.pid = int(answer[1])
-            time.sleep(0.3)
-
-    def tell(self):
-        self.process.stdin.write("cure\n")
-        self.process.stdout.readline()
 
 
 def advice(verdict):
@@ -161,9 +113,7 @@ def check(scenario, source):
 
 def main():
     source, names = (sys.argv[1:2] or ["procfs"])[0], sys.argv[2:]
-    paths = [p for e in ("c", "py") for p in glob.glob(os.path.join(HERE, f"*.{e}"))]
-    for path in sorted(paths):
-        scenario = Scenario(path)
+    for scenario in scenarios():
         if not names or scenario.name in names:
             check(scenario, source)
     tap.done()

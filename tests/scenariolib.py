@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The programs in tests/scenarios: what their heads say, and how they are run."""
+import glob
+import os
+import re
+import shlex
+import time
+import heaplib
+import maplib
+
+SOURCES = os.path.join(heaplib.HERE, "scenarios")
+BUILT = os.path.join(os.path.dirname(heaplib.BIN), "scenarios")
+
+
+class Scenario:
+    def __init__(self, path):
+        with open(path, encoding="utf-8") as f:
+            head = f.read().partition("*/")[0].partition('"""\nimport')[0]
+        facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause): (.*)$", head, re.M))
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        self.command = path if path.endswith(".py") else os.path.join(BUILT, self.name)
+        self.verdict, self.after = facts["Verdict"], facts.get("After")
+        self.needs = facts.get("Needs")
+        self.cause = facts.get("Cause")
+        self.env = dict(e.split("=", 1) for e in shlex.split(facts.get("Env", "")))
+        self.cure, _, self.words = facts["Cure"].partition(" ")
+
+    def missing(self):
+        """Why it cannot be run here; None if it can."""
+        if self.needs == "swap" and not maplib.has_swap():
+            return "no swap device here"
+        for key, value in self.env.items():
+            name = re.search(r"LIB\((.*)\)", value)
+            found = name and glob.glob(f"/usr/lib/*/{name[1]}")
+            if name and not found:
+                return f"{name[1]} is not installed"
+            if found:
+                self.env[key] = found[0]
+        return None
+
+    def run(self, env=None):
+        return Run(self, env or {})
+
+
+class Run(heaplib.Child):
+    def __init__(self, scenario, env):
+        super().__init__([scenario.command], text=True, bufsize=1,
+                         env={**os.environ, **scenario.env, **env})
+        answer = self.process.stdout.readline().split()
+        assert answer, f"{scenario.name} did not begin"
+        if answer[0] == "pid":
+            self.pid = int(answer[1])
+            time.sleep(0.3)
+
+    def tell(self):
+        self.process.stdin.write("cure\n")
+        self.process.stdout.readline()
+
+
+def scenarios():
+    """All there are, by name of their file."""
+    paths = [p for e in ("c", "py") for p in glob.glob(os.path.join(SOURCES, f"*.{e}"))]
+    return [Scenario(path) for path in sorted(paths)]
