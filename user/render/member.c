@@ -28,14 +28,22 @@ json_t *value_address(uint64_t a)
 	return json_sprintf("0x%" PRIx64, a);
 }
 
-json_t *value_time(const struct timespec *ts)
+const char *time_text(char buf[TIME_TEXT], const struct timespec *ts)
 {
-	char date[32];
 	struct tm tm;
+	size_t n;
 
 	gmtime_r(&ts->tv_sec, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	return json_sprintf("%s.%03ldZ", date, ts->tv_nsec / 1000000);
+	n = strftime(buf, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, TIME_TEXT - n, ".%03ldZ", ts->tv_nsec / 1000000);
+	return buf;
+}
+
+json_t *value_time(const struct timespec *ts)
+{
+	char text[TIME_TEXT];
+
+	return json_string(time_text(text, ts));
 }
 
 void value_set(json_t *o, const char *key, json_t *value, bool *ok)

@@ -17,7 +17,12 @@
 json_t *value_text(const char *raw); /* what is not UTF-8 is escaped */
 json_t *value_count(uint64_t n); /* null if it is UNKNOWN */
 json_t *value_address(uint64_t a); /* "0x7f00" */
-json_t *value_time(const struct timespec *ts); /* RFC 3339, to the millisecond, UTC */
+json_t *value_time(const struct timespec *ts); /* as time_text() */
+
+#define TIME_TEXT 40
+
+/* RFC 3339, to the millisecond, UTC. Returns @buf. */
+const char *time_text(char buf[TIME_TEXT], const struct timespec *ts);
 
 /* Take the reference to @value, also on failure; *ok remembers it. */
 void value_set(json_t *o, const char *key, json_t *value, bool *ok);

@@ -43,8 +43,17 @@ static int sync_folder(const char *path)
 	return err;
 }
 
+/* What the user's umask leaves of @mode. */
+static mode_t allowed(mode_t mode)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return mode & ~mask;
+}
+
 /* 0 or errno. */
-static int replace(const char *path, int (*fill)(FILE *out, const void *arg),
+static int replace(const char *path, mode_t mode, int (*fill)(FILE *out, const void *arg),
 		   const void *arg)
 {
 	char temp[PATH_MAX + sizeof(SUFFIX)];
@@ -60,6 +69,9 @@ static int replace(const char *path, int (*fill)(FILE *out, const void *arg),
 	if (!f) {
 		err = errno;
 		close(fd);
+	} else if (fchmod(fd, allowed(mode))) {
+		err = errno;
+		fclose(f);
 	} else {
 		err = fill_file(f, fill, arg);
 	}
@@ -83,8 +95,8 @@ static int check_place(const char *path, struct error *e)
 	return 0;
 }
 
-int write_whole(const char *path, int (*fill)(FILE *out, const void *arg),
-		const void *arg, struct error *e)
+int write_shared(const char *path, mode_t mode, int (*fill)(FILE *out, const void *arg),
+		 const void *arg, struct error *e)
 {
 	sigset_t ends, before;
 	int err;
@@ -97,7 +109,13 @@ int write_whole(const char *path, int (*fill)(FILE *out, const void *arg),
 	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, &before);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like others */
-	err = replace(path, fill, arg);
+	err = replace(path, mode, fill, arg);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return err ? error_set(e, EXIT_FAILED, "writing %s: %s", path, strerror(err)) : 0;
+}
+
+int write_whole(const char *path, int (*fill)(FILE *out, const void *arg),
+		const void *arg, struct error *e)
+{
+	return write_shared(path, 0600, fill, arg, e);
 }

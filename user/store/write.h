@@ -4,6 +4,7 @@
 #define FALLOW_WRITE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -15,5 +16,9 @@
  */
 int write_whole(const char *path, int (*fill)(FILE *out, const void *arg),
 		const void *arg, struct error *e);
+
+/* The same, for whom @mode and the umask let read it. */
+int write_shared(const char *path, mode_t mode, int (*fill)(FILE *out, const void *arg),
+		 const void *arg, struct error *e);
 
 #endif
