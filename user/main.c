@@ -19,6 +19,7 @@ static const struct command {
 	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
 	{ "snapshot", cmd_snapshot, "keep one look in a file" },
 	{ "diff", cmd_diff, "what changed between two snapshots, or over a time" },
+	{ "export", cmd_export, "metrics of processes, for Prometheus and others" },
 	{ "info", cmd_info, "module, sources and what they can tell here" },
 };
 

@@ -31,9 +31,17 @@
 #define OPT_FOR	     (1u << 11)
 #define OPT_OUTPUT   (1u << 12) /* -o, which is then a must */
 #define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
+#define OPT_EXPORT   (1u << 14) /* several targets or --all, --format, maybe -o */
+
+enum export_format { EXPORT_OPENMETRICS, EXPORT_JSON, EXPORT_CSV, EXPORT_FORMATS };
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
+	char **targets; /* instead of this one */
+	size_t ntargets;
+	bool all; /* instead of these: every process, up to @top of them */
+	size_t top;
+	enum export_format format;
 	const char *cgroup;
 	const char *files[2]; /* instead of these two */
 	const char *output;
@@ -117,6 +125,7 @@ int cmd_watch(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 
 #endif

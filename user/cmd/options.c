@@ -2,6 +2,7 @@
 /* Command-line options, the same for every command that takes them. */
 #include "cmd/cmd.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -28,7 +29,10 @@ enum {
 	KEY_SORT,
 	KEY_SHOW_DATA,
 	KEY_QUICK,
-	KEY_FOR
+	KEY_FOR,
+	KEY_FORMAT,
+	KEY_ALL,
+	KEY_TOP
 };
 
 static const struct known_option {
@@ -42,14 +46,17 @@ static const struct known_option {
 	{ { "freeze", no_argument, NULL, KEY_FREEZE }, OPT_FREEZE },
 	{ { "fail-on", required_argument, NULL, KEY_FAIL_ON }, OPT_FAIL_ON },
 	{ { "source", required_argument, NULL, KEY_SOURCE }, OPT_SOURCE },
-	{ { "cgroup", required_argument, NULL, KEY_CGROUP }, OPT_TARGET },
+	{ { "cgroup", required_argument, NULL, KEY_CGROUP }, OPT_TARGET | OPT_EXPORT },
 	{ { "idle", required_argument, NULL, KEY_IDLE }, OPT_IDLE },
 	{ { "columns", required_argument, NULL, KEY_COLUMNS }, OPT_COLUMNS },
 	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
 	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
 	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
 	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
-	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT },
+	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT | OPT_EXPORT },
+	{ { "format", required_argument, NULL, KEY_FORMAT }, OPT_EXPORT },
+	{ { "all", no_argument, NULL, KEY_ALL }, OPT_EXPORT },
+	{ { "top", required_argument, NULL, KEY_TOP }, OPT_EXPORT },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -117,6 +124,38 @@ static int set_source(const char *arg, enum pages_source *source, struct error *
 	return 0;
 }
 
+static int set_format(const char *arg, enum export_format *format, struct error *e)
+{
+	static const char *const names[EXPORT_FORMATS] = {
+		[EXPORT_OPENMETRICS] = "openmetrics",
+		[EXPORT_JSON] = "json",
+		[EXPORT_CSV] = "csv",
+	};
+
+	for (int i = 0; i < EXPORT_FORMATS; i++)
+		if (!strcmp(arg, names[i])) {
+			*format = (enum export_format)i;
+			return 0;
+		}
+	return error_set(e, EXIT_USAGE,
+			 "--format: \"%s\" is none of openmetrics, json, csv", arg);
+}
+
+#define TOP_MAX 1000
+
+static int set_top(const char *arg, size_t *top, struct error *e)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (!isdigit((unsigned char)arg[0]) || *end || !n || n > TOP_MAX)
+		return error_set(e, EXIT_USAGE,
+				 "--top: \"%s\" is not a number from 1 to %d", arg,
+				 TOP_MAX);
+	*top = n;
+	return 0;
+}
+
 static int set_fail_on(const char *arg, uint32_t *bits, struct error *e)
 {
 	while (*arg) {
@@ -172,6 +211,13 @@ static int apply(struct options *o, int key, struct error *e)
 	case KEY_QUICK:
 		o->quick = true;
 		return 0;
+	case KEY_ALL:
+		o->all = true;
+		return 0;
+	case KEY_TOP:
+		return set_top(optarg, &o->top, e);
+	case KEY_FORMAT:
+		return set_format(optarg, &o->format, e);
 	case KEY_OUTPUT:
 		o->output = optarg;
 		return 0;
@@ -237,6 +283,20 @@ static int take_target(struct options *o, int argc, char **argv, struct error *e
 	return 0;
 }
 
+/* Some targets, or all. */
+static int take_targets(struct options *o, int argc, char **argv, struct error *e)
+{
+	o->targets = argv + optind;
+	o->ntargets = (size_t)(argc - optind);
+	if (!!o->ntargets + !!o->cgroup + o->all != 1)
+		return error_set(
+			e, EXIT_USAGE,
+			"%s: name processes, by pid or name, or one by --cgroup, "
+			"or give --all",
+			argv[0]);
+	return 0;
+}
+
 /* Two files, or a target that is looked at twice. */
 static int take_files(struct options *o, int argc, char **argv, struct error *e)
 {
@@ -271,6 +331,8 @@ static int take_arguments(struct options *o, int argc, char **argv, unsigned int
 		return error_set(e, EXIT_USAGE, "%s: name a file: -o FILE", argv[0]);
 	if (accepts & OPT_FILES)
 		return take_files(o, argc, argv, e);
+	if (accepts & OPT_EXPORT)
+		return take_targets(o, argc, argv, e);
 	if (accepts & OPT_TARGET)
 		return take_target(o, argc, argv, e);
 	return argc > optind ? error_set(e, EXIT_USAGE, "%s takes no argument: \"%s\"",
@@ -286,6 +348,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 	int key, done;
 
 	*o = (struct options){ .source = SOURCE_AUTO,
+			       .top = 20,
 			       .interval_ns = 2000000000u,
 			       .for_ns = 10000000000u };
 	o->sort = column_by_name("rss", 3);
