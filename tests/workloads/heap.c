@@ -1,107 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * heap PATTERN THREADS SEED [SCALE]: heaps to look at, by seeded patterns of malloc
- * and free in one or several threads, so many times smaller. Commands on stdin, one
- * a line:
+ * heap PATTERN THREADS SEED [SCALE]: heaps to look at under glibc. "held" is that of the
+ * chunks, by their own heads. Commands besides those of heaps.h:
  *
- *   work   run the pattern; answers "held BYTES": the chunks still held, by
- *          their own heads
  *   info   answers "info FORDBLKS UORDBLKS HBLKHD" from mallinfo2(3)
  *   trim   malloc_trim(0); answers "trimmed"
- *   churn  go on allocating and freeing in all threads until quit
- *   quit
- *
- * Nothing but the pattern allocates: tables are mapped, output is unbuffered.
  */
 #include <dlfcn.h>
-#include <malloc.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define SLOTS		(1u << 17)
-#define THREADS_MAX	64
-
-struct worker {
-	pthread_t thread;
-	uint64_t seed;
-	void **slot;		/* SLOTS of them */
-	size_t used;		/* slots that were ever filled */
-};
-
-static struct worker workers[THREADS_MAX];
-static size_t nworkers;
-static void (*pattern)(struct worker *w);
-static size_t scale = 1;
-static atomic_int phase;	/* 0 wait, 1 work, 2 churn, 3 quit */
-static atomic_size_t finished;
+#include "heaps.h"
 
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static uint64_t next_random(struct worker *w)
-{
-	w->seed ^= w->seed << 13;
-	w->seed ^= w->seed >> 7;
-	w->seed ^= w->seed << 17;
-	return w->seed;
-}
-
 static size_t between(struct worker *w, size_t low, size_t high)
 {
 	return low + next_random(w) % (high - low + 1);
-}
-
-/* Small sizes are as likely as large ones: each power of two is. */
-static size_t any_size(struct worker *w, unsigned int low_bit, unsigned int high_bit)
-{
-	size_t top = (size_t)1 << between(w, low_bit, high_bit - 1);
-
-	return between(w, top, 2 * top);
-}
-
-/* Memory that is never written is not resident: touch all of it. */
-static void *fill(void *p, size_t size)
-{
-	return p ? memset(p, 0x5a, size) : p;
-}
-
-static void put(struct worker *w, size_t i, size_t size)
-{
-	w->slot[i] = fill(malloc(size), size);
-	if (i >= w->used)
-		w->used = i + 1;
-}
-
-static void drop(struct worker *w, size_t i)
-{
-	free(w->slot[i]);
-	w->slot[i] = NULL;
-}
-
-static size_t scaled(size_t n)
-{
-	return n / scale;
-}
-
-static void allocate(struct worker *w, size_t n, unsigned int low_bit, unsigned int high_bit)
-{
-	for (size_t i = 0; i < scaled(n); i++)
-		put(w, i, any_size(w, low_bit, high_bit));
-}
-
-static void free_random(struct worker *w, unsigned int percent)
-{
-	for (size_t i = 0; i < w->used; i++)
-		if (next_random(w) % 100 < percent)
-			drop(w, i);
 }
 
 static void random_free(struct worker *w)
@@ -124,13 +40,6 @@ static void all_but_last(struct worker *w)
 		drop(w, i);
 }
 
-static void all_freed(struct worker *w)
-{
-	allocate(w, 20000, 5, 12);
-	for (size_t i = 0; i < w->used; i++)
-		drop(w, i);
-}
-
 static void mmapped(struct worker *w)
 {
 	allocate(w, 60, 17, 20);
@@ -145,8 +54,8 @@ static void mmapped_merged(struct worker *w)
 
 		if (i == 1)
 			put(w, 0, 500000);
-		p = mmap(NULL, 200000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+		p = mmap(NULL, 200000, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p != MAP_FAILED)
 			memset(p, 0x5a, 200000);
 	}
@@ -155,7 +64,7 @@ static void mmapped_merged(struct worker *w)
 /* Free chunks in each kind of bin, and of the sizes next to where kinds meet. */
 static void every_bin(struct worker *w)
 {
-	static const size_t sizes[] = { 1000,  1024,  3072,   3110,   10240,	10700,
+	static const size_t sizes[] = { 1000,  1024,  3072,   3110,   10240,  10700,
 					36864, 40900, 131072, 160000, 786432, 1500000 };
 	const size_t n = sizeof(sizes) / sizeof(sizes[0]);
 
@@ -224,38 +133,12 @@ static void fastbin_heavy(struct worker *w)
 	free_random(w, 80);
 }
 
-static void realloc_heavy(struct worker *w)
-{
-	allocate(w, 4000, 4, 13);
-	for (size_t n = 0; n < scaled(20000); n++) {
-		size_t i = next_random(w) % w->used, size = any_size(w, 4, 14);
-		void *grown = realloc(w->slot[i], size);
-
-		w->slot[i] = fill(grown, size);
-	}
-	free_random(w, 30);
-}
-
 static void calloc_heavy(struct worker *w)
 {
 	for (size_t i = 0; i < scaled(8000); i++) {
 		size_t size = any_size(w, 4, 14);
 
-		w->slot[i] = fill(calloc(1, size), size);
-		w->used = i + 1;
-	}
-	free_random(w, 50);
-}
-
-static void aligned(struct worker *w)
-{
-	for (size_t i = 0; i < scaled(4000); i++) {
-		size_t size = any_size(w, 4, 14);
-
-		w->slot[i] = NULL;
-		if (!posix_memalign(&w->slot[i], (size_t)32 << next_random(w) % 8, size))
-			fill(w->slot[i], size);
-		w->used = i + 1;
+		keep(w, i, calloc(1, size), size);
 	}
 	free_random(w, 50);
 }
@@ -265,11 +148,10 @@ static void aligned_mmapped(struct worker *w)
 {
 	for (size_t i = 0; i < scaled(24); i++) {
 		size_t size = any_size(w, 18, 20);
+		void *p = NULL;
 
-		w->slot[i] = NULL;
-		if (!posix_memalign(&w->slot[i], page_size() << next_random(w) % 9, size))
-			fill(w->slot[i], size);
-		w->used = i + 1;
+		if (!posix_memalign(&p, page_size() << next_random(w) % 9, size))
+			keep(w, i, p, size);
 	}
 	free_random(w, 30);
 }
@@ -303,53 +185,11 @@ static void batches(struct worker *w)
 	}
 }
 
-static void step(struct worker *w, unsigned int high_bit)
-{
-	size_t i = next_random(w) % 4096;
-
-	if (w->slot[i])
-		drop(w, i);
-	else
-		put(w, i, any_size(w, 4, high_bit));
-}
-
-static void mixed(struct worker *w)
-{
-	for (size_t n = 0; n < scaled(100000); n++)
-		step(w, 14);
-}
-
-static const struct {
-	const char *name;
-	void (*run)(struct worker *w);
-} patterns[] = {
-	{ "random-free", random_free },
-	{ "every-second", every_second },
-	{ "all-but-last", all_but_last },
-	{ "all-freed", all_freed },
-	{ "mmapped", mmapped },
-	{ "mmapped-merged", mmapped_merged },
-	{ "mmapped-split", mmapped_split },
-	{ "every-bin", every_bin },
-	{ "no-brk", no_brk },
-	{ "foreign-sbrk", foreign_sbrk },
-	{ "tcache-heavy", tcache_heavy },
-	{ "fastbin-heavy", fastbin_heavy },
-	{ "realloc-heavy", realloc_heavy },
-	{ "calloc-heavy", calloc_heavy },
-	{ "aligned", aligned },
-	{ "aligned-mmapped", aligned_mmapped },
-	{ "large-pieces", large_pieces },
-	{ "many-heaps", many_heaps },
-	{ "batches", batches },
-	{ "mixed", mixed },
-};
-
 /*
  * What a block takes from the allocator, from the head before it: a mapped one
  * takes whole pages from its mapping's start on.
  */
-static size_t chunk_bytes(const void *p)
+static size_t chunk_bytes(void *p)
 {
 	const size_t *head = (const size_t *)p - 2;
 	size_t size = head[1] & ~(size_t)7;
@@ -359,29 +199,10 @@ static size_t chunk_bytes(const void *p)
 	return ((head[0] & ~(size_t)1) + size + page_size() - 1) & ~(page_size() - 1);
 }
 
-static void say(const char *text)
-{
-	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
-		_exit(1);
-}
-
-static void report_held(void)
-{
-	char text[64];
-	size_t sum = 0;
-
-	for (size_t k = 0; k < nworkers; k++)
-		for (size_t i = 0; i < workers[k].used; i++)
-			if (workers[k].slot[i])
-				sum += chunk_bytes(workers[k].slot[i]);
-	snprintf(text, sizeof(text), "held %zu\n", sum);
-	say(text);
-}
-
 /* struct mallinfo2 has the fields of mallinfo as size_t; 2.31 has int alone. */
 typedef struct {
-	size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks, fordblks,
-		keepcost;
+	size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblks, uordblks,
+		fordblks, keepcost;
 } info2;
 
 /* Looked up at the start, for a failing dlsym() allocates. */
@@ -407,124 +228,51 @@ static void report_info(void)
 	say(text);
 }
 
-/* Brings up the calling thread's arena and cache. The compiler may not drop it. */
-static void touch_heap(void)
+static void trim(void)
 {
-	void *volatile p = malloc(1);
-
-	free(p);
+	malloc_trim(0);
+	say("trimmed\n");
 }
 
-static void *run_worker(void *arg)
-{
-	struct worker *w = arg;
-	const struct timespec ms = { .tv_nsec = 1000000 };
+static const struct pattern patterns[] = {
+	{ "random-free", random_free },
+	{ "every-second", every_second },
+	{ "all-but-last", all_but_last },
+	{ "all-freed", freed },
+	{ "mmapped", mmapped },
+	{ "mmapped-merged", mmapped_merged },
+	{ "mmapped-split", mmapped_split },
+	{ "every-bin", every_bin },
+	{ "no-brk", no_brk },
+	{ "foreign-sbrk", foreign_sbrk },
+	{ "tcache-heavy", tcache_heavy },
+	{ "fastbin-heavy", fastbin_heavy },
+	{ "realloc-heavy", regrown },
+	{ "calloc-heavy", calloc_heavy },
+	{ "aligned", aligned },
+	{ "aligned-mmapped", aligned_mmapped },
+	{ "large-pieces", large_pieces },
+	{ "many-heaps", many_heaps },
+	{ "batches", batches },
+	{ "mixed", mixed },
+	{},
+};
 
-	touch_heap();
-	finished++;
-	while (phase == 0)
-		nanosleep(&ms, NULL);
-	if (phase == 1)
-		pattern(w);
-	finished++;
-	while (phase < 2)
-		nanosleep(&ms, NULL);
-	while (phase == 2)
-		for (int i = 0; i < 1000; i++)
-			step(w, 14);
-	return NULL;
-}
-
-static void start_workers(uint64_t seed)
-{
-	for (size_t k = 0; k < nworkers; k++) {
-		struct worker *w = &workers[k];
-
-		w->seed = (seed + k) * 0x9e3779b97f4a7c15u + 1;
-		w->slot = mmap(NULL, SLOTS * sizeof(void *), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (w->slot == MAP_FAILED)
-			_exit(1);
-		/* One worker is the main thread, whose arena is the main one. */
-		if (nworkers > 1)
-			pthread_create(&w->thread, NULL, run_worker, w);
-	}
-	while (nworkers > 1 && finished < nworkers)
-		usleep(1000);
-	touch_heap();
-}
-
-static void work(void)
-{
-	if (nworkers == 1) {
-		pattern(&workers[0]);
-	} else {
-		finished = 0;
-		phase = 1;
-		while (finished < nworkers)
-			usleep(1000);
-	}
-	report_held();
-}
-
-static void churn(void)
-{
-	say("churning\n");
-	phase = 2;
-	for (int i = 0; nworkers == 1; i++)
-		step(&workers[0], 14);
-}
-
-static int command(const char *line)
-{
-	if (!strcmp(line, "work"))
-		work();
-	else if (!strcmp(line, "info"))
-		report_info();
-	else if (!strcmp(line, "trim"))
-		malloc_trim(0), say("trimmed\n");
-	else if (!strcmp(line, "churn"))
-		churn();
-	else
-		return 0;
-	return 1;
-}
-
-static int read_line(char *line, size_t size)
-{
-	size_t n = 0;
-
-	while (n + 1 < size && read(STDIN_FILENO, line + n, 1) == 1) {
-		if (line[n] == '\n') {
-			line[n] = '\0';
-			return 1;
-		}
-		n++;
-	}
-	return 0;
-}
+static const struct command commands[] = {
+	{ "info", report_info },
+	{ "trim", trim },
+	{},
+};
 
 int main(int argc, char **argv)
 {
-	char line[32];
+	static const struct program program = { .patterns = patterns,
+						.commands = commands,
+						.held = chunk_bytes,
+						.touch = 1,
+						.low_bit = 4,
+						.high_bit = 14 };
 
-	if (argc != 4 && argc != 5) {
-		for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-			printf("%s\n", patterns[i].name);
-		return argc == 1 ? 0 : 2;
-	}
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		if (!strcmp(argv[1], patterns[i].name))
-			pattern = patterns[i].run;
-	nworkers = strtoul(argv[2], NULL, 10);
-	if (argc == 5)
-		scale = strtoul(argv[4], NULL, 10);
-	if (!pattern || !scale || !nworkers || nworkers > THREADS_MAX)
-		return 2;
 	get_info2 = (info2(*)(void))dlsym(RTLD_DEFAULT, "mallinfo2");
-	start_workers(strtoull(argv[3], NULL, 10));
-	say("ready\n");
-	while (read_line(line, sizeof(line)) && command(line))
-		;
-	_exit(0);
+	return heaps_main(argc, argv, &program);
 }
