@@ -72,7 +72,8 @@ struct join {
 	struct chunk_visitor visitor;
 	struct glibc *g;
 	struct emitter out;
-	size_t mark; /* first mark that is not below the walk */
+	uint64_t block; /* the MARKS_BLOCK that the walk is in */
+	uint8_t marks[MARKS_SLOTS]; /* in it */
 	uint64_t run, run_end; /* free chunks that a trim would merge; empty: none */
 };
 
@@ -150,15 +151,13 @@ static int emit_top(struct join *j, const struct segment *s, uint64_t start, uin
 }
 
 /* What the lists say of the chunk at @start; chunks come in address order. */
-static unsigned int mark_of(struct join *j, uint64_t start)
+static enum mark mark_of(struct join *j, uint64_t start)
 {
-	const struct glibc *g = j->g;
-
-	while (j->mark < g->nmarks && (g->marks[j->mark] & ~(uint64_t)MARK_KINDS) < start)
-		j->mark++;
-	if (j->mark < g->nmarks && (g->marks[j->mark] & ~(uint64_t)MARK_KINDS) == start)
-		return g->marks[j->mark] & MARK_KINDS;
-	return 0;
+	if (start - j->block >= MARKS_BLOCK) {
+		j->block = start - start % MARKS_BLOCK;
+		glibc_marks_in(j->g, j->block, j->marks);
+	}
+	return j->marks[(start - j->block) / MARKS_ALIGN];
 }
 
 static enum extent_kind kind_of_inuse(struct join *j, uint64_t start)
@@ -368,7 +367,8 @@ static void glibc_free(struct heap *h)
 		free(g->arenas[i].known);
 	free(g->arenas);
 	free(g->segments);
-	free(g->marks);
+	for (size_t i = 0; i < MARK_KINDS; i++)
+		marks_free(&g->marks[i]);
 	free(g->free);
 	peek_free(&g->peek);
 	decoder_free(h);
@@ -442,6 +442,7 @@ static int glibc_walk(struct heap *h, const struct heap_source *src,
 	struct glibc *g = h->priv;
 	struct join j = { .visitor.chunk = take_chunk,
 			  .g = g,
+			  .block = UINT64_MAX,
 			  .out = { .heap = h, .sink = sink } };
 	int err;
 

@@ -13,6 +13,7 @@
 
 #include "heap/array.h"
 #include "heap/heap.h"
+#include "heap/marks.h"
 #include "heap/peek.h"
 
 /* 64-bit little-endian glibc: malloc/malloc-internal.h, MALLOC_ALIGNMENT. */
@@ -107,11 +108,14 @@ struct segment {
 	enum segment_kind kind;
 };
 
-/* A chunk that looks in use but is free: its address with a kind in the low bits. */
-#define MARK_CACHED 1u /* in a tcache */
-#define MARK_FAST   2u /* in a fastbin */
-#define MARK_TCACHE 3u /* is a tcache_perthread_struct */
-#define MARK_KINDS  3u
+/* What a chunk is that looks in use but is free, or the allocator's own. */
+enum mark {
+	MARK_NONE,
+	MARK_TCACHE, /* is a tcache_perthread_struct */
+	MARK_FAST, /* in a fastbin */
+	MARK_CACHED, /* in a tcache */
+	MARK_KINDS
+};
 
 struct glibc {
 	struct heap *heap; /* that this is the private part of */
@@ -124,8 +128,10 @@ struct glibc {
 	struct segment *segments; /* by address */
 	size_t nsegments, segments_cap;
 	uint64_t held; /* bytes in segments */
-	uint64_t *marks; /* by address */
-	size_t nmarks, marks_cap;
+	struct marks marks[MARK_KINDS]; /* addresses of chunks */
+	size_t marks_max; /* bytes that they may take */
+	bool marks_full;
+	const struct vma *near; /* has the chunk that a list led to last; may be NULL */
 	size_t chunks_max; /* as many as what is mapped could hold */
 	/* Of a quick look: what lists have, by address; the first that is not told. */
 	struct free_chunk *free;
@@ -156,6 +162,8 @@ int glibc_find_segments(struct glibc *g);
 
 /* glibc_marks.c: fills marks from tcaches and fastbins. 0 or -errno. */
 int glibc_find_marks(struct glibc *g);
+/* An enum mark for each place of the MARKS_BLOCK at @start. */
+void glibc_marks_in(const struct glibc *g, uint64_t start, uint8_t slots[MARKS_SLOTS]);
 /* Fills @a->known from its bins. 0 or -errno. */
 int glibc_collect_bins(struct glibc *g, struct arena *a);
 

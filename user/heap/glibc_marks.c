@@ -12,9 +12,12 @@
 
 #include "heap/emit.h"
 
-/* 64 MiB of marks; a heap with more free small chunks is told as partial. */
-#define MARKS_MAX (8u << 20)
 #define SLOTS_MAX UINT16_MAX
+#define KNOWN_MAX (8u << 20) /* free chunks of an arena's bins that are remembered */
+
+/* Bytes for all marks, besides one of so many that are resident. */
+#define MARKS_BYTES (48u << 20)
+#define MARKS_SHARE 2048u
 
 /* tcache_perthread_struct: 2-byte counts, then 8-byte list heads. */
 struct tcache_layout {
@@ -29,6 +32,8 @@ static const struct tcache_layout tcache_layouts[] = {
 	{ "2.42-2.43", 76, 0x300, false },
 };
 
+#define CACHE_CHUNK_MAX 0x300u
+
 #define LAYOUTS	   (sizeof(tcache_layouts) / sizeof(tcache_layouts[0]))
 #define SMALL_BINS 64u
 
@@ -37,16 +42,23 @@ struct entry {
 	uint64_t size, next, key;
 };
 
-static int add_mark(struct glibc *g, uint64_t chunk, unsigned int kind)
+/* 1: it is new; 0: it was there, or no more of them are taken; -ENOMEM. */
+static int add_mark(struct glibc *g, uint64_t chunk, enum mark kind)
 {
-	if (g->nmarks >= MARKS_MAX - 1)
-		heap_incomplete(g->heap, "more than %u chunks in caches and fastbins",
-				MARKS_MAX);
-	if (g->nmarks == MARKS_MAX)
-		return 0;
-	if (!grow(&g->marks, &g->marks_cap, g->nmarks, sizeof(*g->marks)))
-		return -ENOMEM;
-	g->marks[g->nmarks++] = chunk | kind;
+	size_t others = 0;
+	int added;
+
+	for (size_t i = 0; i < MARK_KINDS; i++)
+		others += i == kind ? 0 : g->marks[i].bytes;
+	added = marks_add(&g->marks[kind], chunk,
+			  others < g->marks_max ? g->marks_max - others : 0);
+	if (added != -ENOSPC)
+		return added;
+	g->marks_full = true;
+	heap_incomplete(g->heap,
+			"of the chunks in caches and fastbins, more than %zu took more "
+			"memory than a look may have",
+			g->marks[kind].n);
 	return 0;
 }
 
@@ -104,8 +116,9 @@ static int64_t follow(struct glibc *g, uint64_t head, unsigned int bin, bool man
 			return -1;
 		if (add) {
 			*err = add_mark(g, mem - 16, MARK_CACHED);
-			if (*err)
+			if (*err < 0)
 				return -1;
+			*err = 0;
 		}
 		mem = reveal(mem, e.next, mangled);
 	}
@@ -169,12 +182,13 @@ static int take(struct glibc *g, uint64_t chunk, const uint8_t *t,
 {
 	int err = add_mark(g, chunk, MARK_TCACHE);
 
-	for (unsigned int bin = 0; !err && bin < l->bins; bin++)
+	for (unsigned int bin = 0; err >= 0 && bin < l->bins; bin++)
 		follow(g, head_of(t, l, bin), bin, mangled, true, &err);
 	/* A list that broke since it was checked is short, not wrong. */
-	return err == -ESRCH || err == -ENOMEM ? err : 0;
+	return err == -ESRCH || err == -ENOMEM ? err : 1;
 }
 
+/* 1 if there is one, of which all is marked; 0 or -errno else. */
 static int try_tcache(struct glibc *g, uint64_t chunk, const struct tcache_layout *l)
 {
 	uint8_t t[TCACHE_BINS_MAX * 10];
@@ -195,28 +209,41 @@ static int try_tcache(struct glibc *g, uint64_t chunk, const struct tcache_layou
 struct tcache_finder {
 	struct chunk_visitor visitor;
 	struct glibc *g;
+	bool only_one; /* there is no other */
 };
 
 static int find_in_chunk(struct chunk_visitor *v, const struct segment *s,
 			 enum chunk_kind kind, uint64_t start, uint64_t end,
 			 enum break_cause cause)
 {
-	struct glibc *g = ((struct tcache_finder *)v)->g;
+	const struct tcache_finder *f = (struct tcache_finder *)v;
+	int found = 0;
 
 	(void)s;
 	(void)cause;
-	if (kind != CHUNK_INUSE)
+	if (kind != CHUNK_INUSE || end - start > CACHE_CHUNK_MAX)
 		return 0;
 	for (size_t i = 0; i < LAYOUTS; i++)
 		if (end - start == tcache_layouts[i].chunk_size)
-			return try_tcache(g, start, &tcache_layouts[i]);
-	return 0;
+			found = try_tcache(f->g, start, &tcache_layouts[i]);
+	return found > 0 && !f->only_one ? 0 : found;
+}
+
+/*
+ * Whether there was one thread only, in this process and in those that it was forked
+ * from: the next one would have been given an arena of its own, which stays
+ * (arena_get2()).
+ */
+static bool was_single(const struct glibc *g)
+{
+	return g->src->target->threads == 1 && g->narenas == 1 && g->par.found &&
+	       !g->par.arena_max;
 }
 
 /* A thread's cache lies anywhere in its arena: all chunks are looked at. */
 static int find_tcaches(struct glibc *g)
 {
-	struct tcache_finder f = { { find_in_chunk }, g };
+	struct tcache_finder f = { { find_in_chunk }, g, was_single(g) };
 	struct walk_window *w = walk_window_new();
 	int err = w ? 0 : -ENOMEM;
 
@@ -224,12 +251,20 @@ static int find_tcaches(struct glibc *g)
 		if (g->segments[i].kind != SEGMENT_MMAPPED)
 			err = glibc_walk_segment(g, w, &g->segments[i], &f.visitor);
 	walk_window_free(w);
-	return err;
+	return err > 0 ? 0 : err;
 }
 
 static bool in_fastbin(uint64_t size, unsigned int bin)
 {
 	return (size & ~(uint64_t)SIZE_FLAGS) == CHUNK_MIN + bin * 16ull;
+}
+
+/* plausible_chunk(), which mostly is where the last one was. */
+static bool is_near(struct glibc *g, uint64_t chunk)
+{
+	if (!g->near || chunk < g->near->start || chunk >= g->near->end)
+		g->near = heap_memory_of(g, chunk);
+	return g->near && chunk % CHUNK_ALIGN == 0;
 }
 
 /*
@@ -239,11 +274,18 @@ static bool in_fastbin(uint64_t size, unsigned int bin)
 static int fastbin_next(struct glibc *g, uint64_t chunk, unsigned int bin, bool mangled,
 			uint64_t *next)
 {
+	const uint8_t *line = is_near(g, chunk) ? peek_near(&g->peek, chunk) : NULL;
 	struct entry e;
-	int err = read_entry(g, chunk + 16, &e);
 
-	if (err)
-		return err;
+	/* Lists are long: what was read before is looked at where it is. */
+	if (line && chunk % PEEK_LINE <= PEEK_LINE - 8 - sizeof(e)) {
+		memcpy(&e, line + chunk % PEEK_LINE + 8, sizeof(e));
+	} else {
+		int err = read_entry(g, chunk + 16, &e);
+
+		if (err)
+			return err;
+	}
 	*next = reveal(chunk + 16, e.next, mangled);
 	return in_fastbin(e.size, bin) ? 0 : -EPROTO;
 }
@@ -283,41 +325,60 @@ static void damaged(struct glibc *g, int err)
 }
 
 /*
+ * Follows a list from *@at on as long as it stays nearby. Of a broken list, the part that
+ * holds is free memory. *@again counts chunks that were marked before: where lists change
+ * meanwhile there may be some; more than there are marks, and it is a ring.
+ */
+static int follow_nearby(struct glibc *g, unsigned int bin, bool mangled, uint64_t *at,
+			 size_t *again)
+{
+	uint64_t begin = *at / MARKS_BLOCK;
+
+	while (*at && *at / MARKS_BLOCK == begin && !g->marks_full) {
+		uint64_t chunk = *at;
+		int err = fastbin_next(g, chunk, bin, mangled, at);
+
+		if (!err) {
+			int added = add_mark(g, chunk, MARK_FAST);
+
+			if (added < 0)
+				return added;
+			*again += !added;
+			if (*again > g->marks[MARK_FAST].n)
+				err = -EPROTO;
+		}
+		if (err == -ESRCH)
+			return err;
+		if (err) {
+			damaged(g, err);
+			*at = 0;
+		}
+	}
+	return 0;
+}
+
+/*
  * All fastbins of an arena side by side, so that a page that holds chunks of
- * several is read once. Of a broken list, the part that holds is free memory; one
- * with more chunks than there can be is a ring.
+ * several is read once.
  */
 static int find_arena_fastbins(struct glibc *g, const struct arena *a)
 {
 	bool mangled = true, known = false;
 	uint64_t at[NFASTBINS], last = 0;
 	unsigned int bin;
-	size_t n = 0;
+	size_t again = 0;
 
 	memcpy(at, a->fastbins, sizeof(at));
-	while ((bin = nearest(at, last)) < NFASTBINS) {
-		uint64_t chunk = at[bin];
+	while (!g->marks_full && (bin = nearest(at, last)) < NFASTBINS) {
 		int err;
 
 		if (!known)
-			mangled = glibc_fastbin_mangled(g, chunk, bin);
+			mangled = glibc_fastbin_mangled(g, at[bin], bin);
 		known = true;
-		last = chunk;
-		err = fastbin_next(g, chunk, bin, mangled, &at[bin]);
-		if (err == -ESRCH)
+		last = at[bin];
+		err = follow_nearby(g, bin, mangled, &at[bin], &again);
+		if (err)
 			return err;
-		if (err) {
-			damaged(g, err);
-			at[bin] = 0;
-		} else if (add_mark(g, chunk, MARK_FAST)) {
-			return -ENOMEM;
-		}
-		if (++n > g->chunks_max) {
-			damaged(g, -EPROTO);
-			return 0;
-		}
-		if (g->nmarks == MARKS_MAX)
-			return 0;
 	}
 	return 0;
 }
@@ -333,6 +394,25 @@ static int find_fastbins(struct glibc *g)
 	return 0;
 }
 
+int glibc_find_marks(struct glibc *g)
+{
+	const struct vma_list *l = g->src->vmas;
+	int err;
+
+	g->marks_max = MARKS_BYTES;
+	for (size_t i = 0; i < l->n; i++)
+		g->marks_max += l->v[i].st.rss / MARKS_SHARE;
+	err = find_tcaches(g);
+	return err ? err : find_fastbins(g);
+}
+
+void glibc_marks_in(const struct glibc *g, uint64_t start, uint8_t slots[MARKS_SLOTS])
+{
+	memset(slots, MARK_NONE, MARKS_SLOTS);
+	for (uint8_t kind = MARK_NONE + 1; kind < MARK_KINDS; kind++)
+		marks_spread(&g->marks[kind], start, kind, slots);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -340,21 +420,10 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int glibc_find_marks(struct glibc *g)
-{
-	int err = find_tcaches(g);
-
-	if (!err)
-		err = find_fastbins(g);
-	if (!err && g->nmarks)
-		qsort(g->marks, g->nmarks, sizeof(*g->marks), by_value);
-	return err;
-}
-
 /* One bin, by fd. The list is circular and ends at its head. */
 static int collect_bin(struct glibc *g, struct arena *a, size_t *cap, uint64_t head)
 {
-	size_t max = g->chunks_max < MARKS_MAX ? g->chunks_max : MARKS_MAX;
+	size_t max = g->chunks_max < KNOWN_MAX ? g->chunks_max : KNOWN_MAX;
 	uint64_t links[4], chunk;
 	int err = peek_read(&g->peek, head, links, sizeof(links));
 

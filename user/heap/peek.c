@@ -29,21 +29,19 @@ static bool has_line(const struct peek *p, uint64_t line)
 /* Lists often go on in neighbouring pages: then all of the window is read at once. */
 static void look_ahead(struct peek *p, uint64_t line)
 {
-	uint8_t present[AHEAD / PEEK_LINE], data[AHEAD];
+	uint8_t present[AHEAD / PEEK_LINE];
 	uint64_t start = line - line % AHEAD;
+	size_t first = start / PEEK_LINE % PEEK_LINES; /* slots are in a row, too */
 
 	if (!has_line(p, line + PEEK_LINE) && !has_line(p, line - PEEK_LINE))
 		return;
-	if (reader_window(p->reader, start, AHEAD, data, present) <= 0)
+	memset(p->line + first, 0, AHEAD / PEEK_LINE * sizeof(p->line[0]));
+	if (reader_window(p->reader, start, AHEAD, p->data + first * PEEK_LINE,
+			  present) <= 0)
 		return;
-	for (uint64_t at = 0; at < AHEAD; at += PEEK_LINE) {
-		size_t slot = (start + at) / PEEK_LINE % PEEK_LINES;
-
-		if (!page_is_resident(present[at / p->reader->page_size]))
-			continue;
-		memcpy(p->data + slot * PEEK_LINE, data + at, PEEK_LINE);
-		p->line[slot] = start + at;
-	}
+	for (uint64_t at = 0; at < AHEAD; at += PEEK_LINE)
+		if (page_is_resident(present[at / p->reader->page_size]))
+			p->line[first + at / PEEK_LINE] = start + at;
 }
 
 static int peek_line(struct peek *p, uint64_t line, const uint8_t **data)

@@ -34,6 +34,15 @@ void peek_free(struct peek *p);
  */
 int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len);
 
+/* The PEEK_LINE that has @addr, if it is remembered; else NULL. Until the next read. */
+static inline const uint8_t *peek_near(const struct peek *p, uint64_t addr)
+{
+	uint64_t line = addr - addr % PEEK_LINE;
+	size_t slot = line / PEEK_LINE % PEEK_LINES;
+
+	return line && p->line[slot] == line ? p->data + slot * PEEK_LINE : NULL;
+}
+
 /* Numbers at any offset of what was read. */
 static inline uint64_t get64(const uint8_t *buf, size_t at)
 {
