@@ -19,6 +19,7 @@
 
 struct walk_window {
 	uint64_t start, end; /* empty: nothing read */
+	uint64_t near, near_len; /* the part of it that was looked at last: resident */
 	size_t next_len;
 	unsigned int patience; /* further looks that are left */
 	uint8_t present[READER_WINDOW_PAGES];
@@ -51,6 +52,11 @@ void walk_window_free(struct walk_window *w)
 	free(w);
 }
 
+static void forget(struct walk_window *w)
+{
+	w->start = w->end = w->near_len = 0;
+}
+
 /* Brings the page of @addr, and what follows, into the window. */
 static int fill(struct walk *k, uint64_t addr)
 {
@@ -67,13 +73,32 @@ static int fill(struct walk *k, uint64_t addr)
 	w->next_len = len;
 	if (len > left)
 		len = left;
-	w->start = w->end = 0;
+	forget(w);
 	got = reader_window(&k->g->src->target->reader, start, len, w->data, w->present);
 	if (got < 0)
 		return (int)got;
 	w->start = start;
 	w->end = start + len;
 	return 0;
+}
+
+/* Of the pages around @addr, which is in the window, those that are resident. */
+static void note_near(struct walk *k, uint64_t addr)
+{
+	struct walk_window *w = k->w;
+	size_t first = (addr - w->start) / k->g->page, end = first + 1;
+	size_t pages = (w->end - w->start) / k->g->page;
+
+	while (end < pages && page_is_resident(w->present[end]))
+		end++;
+	w->near = w->start + first * k->g->page;
+	w->near_len = (end - first) * k->g->page;
+}
+
+/* The head at @addr, if that was read a moment ago; else NULL. */
+static inline const uint8_t *head_near(const struct walk_window *w, uint64_t addr)
+{
+	return addr - w->near < w->near_len ? w->data + (addr - w->start) : NULL;
 }
 
 /*
@@ -92,6 +117,7 @@ static int head_at(struct walk *k, uint64_t addr, struct chunk_head *h)
 	}
 	if (!page_is_resident(w->present[(addr - w->start) / k->g->page]))
 		return -ENODATA;
+	note_near(k, addr);
 	memcpy(h, w->data + (addr - w->start), sizeof(*h));
 	return 0;
 }
@@ -133,6 +159,15 @@ static int fence_posts(struct walk *k, uint64_t p, uint64_t size, uint64_t *end)
 	return n > 1 || *end == k->s->end ? 0 : -EPROTO;
 }
 
+/* Whether the chunk at @p, whose head has @size, can be one, with another behind it. */
+static inline bool is_plain(const struct walk *k, uint64_t p, uint64_t size)
+{
+	uint64_t bytes = size & ~(uint64_t)SIZE_FLAGS, room = k->s->end - p;
+
+	return bytes >= CHUNK_MIN && bytes % CHUNK_ALIGN == 0 && !(size & IS_MMAPPED) &&
+	       bytes <= room && room - bytes >= sizeof(struct chunk_head);
+}
+
 /*
  * A step from the chunk at @p: its end and kind. -ENODATA: not resident;
  * -EPROTO: what is there is no chunk.
@@ -157,8 +192,7 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 		*kind = CHUNK_META;
 		return fence_posts(k, p, size, end);
 	}
-	if (size < CHUNK_MIN || size % CHUNK_ALIGN || (h.size & IS_MMAPPED) ||
-	    size > k->s->end - p || k->s->end - p - size < sizeof(next))
+	if (!is_plain(k, p, h.size))
 		return -EPROTO;
 	*end = p + size;
 	err = head_at(k, *end, &next);
@@ -181,7 +215,7 @@ static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
 
 	for (int i = 0; err == -EPROTO && i < RETRIES && k->w->patience; i++) {
 		k->w->patience--;
-		k->w->start = k->w->end = 0;
+		forget(k->w);
 		err = step(k, p, end, kind);
 	}
 	return err;
@@ -213,7 +247,7 @@ static uint64_t retrace(struct walk *k, uint64_t p)
 		uint64_t next;
 
 		k->w->patience--;
-		k->w->start = k->w->end = 0;
+		forget(k->w);
 		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p);
 		if (next)
 			return next;
@@ -281,6 +315,41 @@ static int behind_end(struct walk *k, uint64_t *p)
 	return 0;
 }
 
+static void leave_trail(struct walk *k, uint64_t p)
+{
+	k->trail[k->ntrail++ % TRAIL] = p;
+}
+
+/* From *@at on, chunks that step() would find, as long as their heads were read. */
+static int stride(struct walk *k, uint64_t *at)
+{
+	const struct walk_window *w = k->w;
+	uint64_t top = k->g->arenas[k->s->arena].top, p = *at;
+	const uint8_t *head = head_near(w, p), *next;
+	int err = 0;
+
+	for (; !err && head && p != top; head = next) {
+		uint64_t size = get64(head, 8), behind;
+		enum chunk_kind kind;
+
+		if (!is_plain(k, p, size))
+			break;
+		size &= ~(uint64_t)SIZE_FLAGS;
+		next = head_near(w, p + size);
+		if (!next)
+			break;
+		behind = get64(next, 8);
+		kind = behind & PREV_INUSE ? CHUNK_INUSE : CHUNK_FREE;
+		if (kind == CHUNK_FREE && get64(next, 0) != size)
+			break;
+		err = k->v->chunk(k->v, k->s, kind, p, p + size, BREAK_NONE);
+		leave_trail(k, p);
+		p += size;
+	}
+	*at = p;
+	return err;
+}
+
 int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segment *s,
 		       struct chunk_visitor *v)
 {
@@ -288,11 +357,14 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 	uint64_t p = s->first;
 	int err = visit(&k, CHUNK_META, s->start, s->first, BREAK_NONE);
 
-	w->start = w->end = 0;
+	forget(w);
 	while (!err && p < s->end) {
 		enum chunk_kind kind;
 		uint64_t end;
 
+		err = stride(&k, &p);
+		if (err || p >= s->end)
+			break;
 		err = step_patiently(&k, p, &end, &kind);
 		if (err == -ENODATA || err == -EPROTO) {
 			err = skip_broken(&k, &p,
@@ -302,7 +374,7 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 		if (!err)
 			err = visit(&k, kind, p, end,
 				    kind == CHUNK_BROKEN ? BREAK_ABSENT : BREAK_NONE);
-		k.trail[k.ntrail++ % TRAIL] = p;
+		leave_trail(&k, p);
 		p = end;
 		if (!err && (kind == CHUNK_META || kind == CHUNK_TOP))
 			err = behind_end(&k, &p);
