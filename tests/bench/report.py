@@ -57,7 +57,7 @@ class Heap:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, env=env)
         self.pid = self.process.pid
-        self.process.stdout.readline()
+        self.free = int(self.process.stdout.readline().split()[1])
 
     def __enter__(self):
         return self
@@ -96,6 +96,11 @@ def by_gdb(pid, library):
     return timed(["gdb", "-batch", "-p", str(pid), "-ex", f"call {call}"])
 
 
+def of_mallinfo(seen, free):
+    """How far free bytes are from the allocator's own count."""
+    return f", free bytes {seen['own_free_bytes'] - free:+} B of mallinfo2's"
+
+
 def bench(mib, largest, library=None, debugger=False):
     with Heap(mib, largest, library) as heap:
         passes, reports, quicks = [], [], []
@@ -108,7 +113,8 @@ def bench(mib, largest, library=None, debugger=False):
         a, rss = snapshot["allocators"][0], snapshot["process"]["rss_bytes"]
         print(f"  {a['name']:8} {mib:5} MiB, blocks to {largest:6} B: {whole / one:5.2f} readv "
               f"passes ({rss / whole / 1e9:4.1f} GB/s, {whole:.3f} s; pass {one:.3f} s), "
-              f"quick {quick / one:5.2f} ({quick:.3f} s)  {a['status']}")
+              f"quick {quick / one:5.2f} ({quick:.3f} s)  {a['status']}"
+              f"{'' if library else of_mallinfo(a, heap.free)}")
         if debugger:
             called = by_gdb(heap.pid, library)
             stopped, opened = by_gcore(heap.pid)

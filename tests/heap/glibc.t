@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """glibc heaps: what the tool says against mallinfo2(), the workload's own
 books, and the RSS drop of a real malloc_trim(0)."""
+import json
 import os
+import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
@@ -95,6 +97,21 @@ def check_growing():
                    str(shares))
 
 
+def check_tiny():
+    """Millions of chunks in fastbins: all of them are told, and in bounded memory."""
+    with heaplib.Child([os.path.join(heaplib.BIN, "bigheap"), "256", "128"]) as w:
+        fordblks = int(w.process.stdout.readline().split()[1])
+        with subprocess.Popen([heaplib.FALLOW, "report", "--json", str(w.pid)],
+                              stdout=subprocess.PIPE) as process:
+            seen = allocator(json.load(process.stdout))
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+    facts = f"free {seen['own_free_bytes']} mallinfo2 {fordblks}; {seen['status']}; {usage}"
+    tap.ok(seen["status"] == "exact" and seen["own_free_bytes"] == fordblks,
+           "glibc here: tiny blocks: free bytes equal mallinfo2", facts)
+    tap.ok(usage.ru_maxrss < 32 << 10, "glibc here: tiny blocks: in bounded memory", facts)
+
+
 def check_classes(glibc, pattern, threads):
     with heaplib.Workload(glibc, pattern, threads, 77) as w:
         w.work()
@@ -120,6 +137,7 @@ def main():
     for pattern in ("random-free", "large-pieces", "batches", "mixed"):
         check_running(heaplib.native(), pattern, 8, 7)
     check_growing()
+    check_tiny()
     check_built_in()
     tap.done()
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * bigheap MIB [LARGEST]: a heap of that size in blocks of 64 bytes to LARGEST
- * (default 4096), half of which are freed, at random; then "ready" and sleep.
+ * (default 4096), half of which are freed, at random; then "ready", with what glibc's
+ * malloc has free by its own count, and sleep.
  */
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +41,7 @@ int main(int argc, char **argv)
 		if (seed >> 63)
 			free(block[i]);
 	}
-	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
+	if (dprintf(STDOUT_FILENO, "ready %zu\n", mallinfo2().fordblks) < 0)
 		return 1;
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
