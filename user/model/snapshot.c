@@ -128,6 +128,12 @@ static int read_vmas(struct snapshot *s, struct target *t, struct pages *p,
 	return 0;
 }
 
+static int begin_map(struct snapshot *s, const struct target *t, struct error *e)
+{
+	s->map = map_new(&s->vmas, t->reader.page_size);
+	return s->map ? 0 : error_sys(e, ENOMEM, "the map of %zu mappings", s->vmas.n);
+}
+
 /* What could not be looked through may hide an allocator. */
 static void warn_of_heaps(struct snapshot *s, size_t decoded)
 {
@@ -291,7 +297,8 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 	struct stack_pointers sp = { 0 };
 	int err;
 
-	if (copy_process(s, t, e) || read_vmas(s, t, p, e))
+	if (copy_process(s, t, e) || read_vmas(s, t, p, e) ||
+	    (how->map && begin_map(s, t, e)))
 		return -1;
 	err = stack_pointers_read(t, &sp);
 	if (err)
@@ -335,6 +342,8 @@ void snapshot_shed(struct snapshot *s)
 {
 	free(s->regions);
 	s->regions = NULL;
+	map_free(s->map);
+	s->map = NULL;
 	vma_list_free(&s->vmas);
 }
 

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "heap/heap.h"
 #include "model/ledger.h"
+#include "model/map.h"
 #include "pages/pages.h"
 #include "target/target.h"
 #include "target/vma.h"
@@ -81,6 +82,7 @@ struct snapshot {
 	uint64_t huge_zero; /* of that, small pages of zeros alone; UNKNOWN: not looked */
 	struct piece *pieces; /* by address; kept when the mappings are not */
 	size_t npieces;
+	struct map *map; /* NULL: not asked for */
 	uint64_t torn; /* bytes on which two looks disagreed */
 	char *warnings[SNAPSHOT_WARNINGS];
 	size_t nwarnings;
@@ -98,6 +100,7 @@ struct look {
 		idle_ns; /* when pages are accessed, looking each so often; 0: not that */
 	bool by_size; /* the heaps' size classes: slower where blocks are small */
 	bool quick; /* heaps by their free lists where that is faster: see heap_error */
+	bool map; /* also a map of the address space */
 	struct progress *progress; /* may be NULL */
 };
 

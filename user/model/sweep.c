@@ -124,6 +124,8 @@ static void file_states(struct sweep *sw, enum ledger_class c, const struct page
 		l->idle_unknown += length(run);
 	else if (run->age > 1)
 		l->idle += length(run);
+	if (sw->s->map)
+		map_add(sw->s->map, sw->vma, c, run);
 }
 
 /* Files pages like the gathered one. */
