@@ -157,7 +157,7 @@ static void print_advice(FILE *out, const struct advice *a)
 	fputc('\n', out);
 }
 
-static void verdicts(FILE *out, const struct view *v)
+void text_verdicts(FILE *out, const struct view *v)
 {
 	struct paint p = paint_of(v);
 	char size[SIZE_TEXT];
@@ -198,6 +198,6 @@ void text_report(FILE *out, const struct view *v)
 	ledger(out, v);
 	for (size_t i = 0; i < v->now->nheaps; i++)
 		text_heap_line(out, v->now->heaps[i]);
-	verdicts(out, v);
+	text_verdicts(out, v);
 	text_footer(out, v);
 }

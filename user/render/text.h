@@ -11,6 +11,9 @@ struct paint paint_of(const struct view *v);
 /* An allocator in one line, or in a few. */
 void text_heap_line(FILE *out, const struct heap *h);
 
+/* Each with its evidence and advice. */
+void text_verdicts(FILE *out, const struct view *v);
+
 /* The process in one line; what was torn, and warnings. */
 void text_header(FILE *out, const struct view *v);
 void text_footer(FILE *out, const struct view *v);
