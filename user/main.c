@@ -15,7 +15,7 @@ static const struct command {
 	{ "report", cmd_report, "where a process' memory is, and what gives it back" },
 	{ "regions", cmd_regions, "the same by mapping" },
 	{ "heap", cmd_heap, "the same by allocator and arena" },
-	{ "watch", cmd_watch, "the report, redrawn, with change and rate" },
+	{ "watch", cmd_watch, "a live screen of a process" },
 	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
 	{ "snapshot", cmd_snapshot, "keep one look in a file" },
 	{ "diff", cmd_diff, "what changed between two snapshots, or over a time" },

@@ -50,6 +50,7 @@ struct options {
 	bool show_data; /* of what pins memory */
 	bool by_size; /* heaps by size class */
 	bool quick; /* heaps by their free lists */
+	bool map; /* of the address space */
 	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
@@ -100,6 +101,9 @@ int session_watch_idle(struct session *ss, const struct options *o, struct error
 /* snapshot_take(), with the target stopped meanwhile if @o asks for that. */
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,
 		 struct error *e);
+
+/* Writes @s to the file @path, as fallow snapshot does. */
+int snapshot_keep(const struct snapshot *s, const char *path, struct error *e);
 
 /* Waits between two looks, and says so to somebody at a terminal. */
 void wait_for(uint64_t ns);

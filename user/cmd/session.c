@@ -62,6 +62,7 @@ static int look(struct session *ss, const struct options *o, struct snapshot *s,
 	struct look how = { .idle_ns = o->idle_ns,
 			    .by_size = o->by_size,
 			    .quick = o->quick,
+			    .map = o->map,
 			    .progress = terminal ? &p.progress : NULL };
 	int err = snapshot_take(s, &ss->target, &ss->pages, &how, e);
 

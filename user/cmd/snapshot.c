@@ -19,7 +19,7 @@ static int fill(FILE *out, const void *view)
 	return json_snapshot(out, view, false);
 }
 
-static int keep(const struct snapshot *s, const char *path, struct error *e)
+int snapshot_keep(const struct snapshot *s, const char *path, struct error *e)
 {
 	struct verdicts verdicts;
 	struct view view = { s, NULL, &verdicts, false };
@@ -46,7 +46,7 @@ int cmd_snapshot(int argc, char **argv)
 	session_close(&ss);
 	if (status)
 		return report_error(&e);
-	status = keep(&s, o.output, &e);
+	status = snapshot_keep(&s, o.output, &e);
 	snapshot_free(&s);
 	return status ? report_error(&e) : EXIT_DONE;
 }
