@@ -6,59 +6,293 @@ load common
 setup() {
 	command -v tmux >/dev/null || skip "no tmux"
 	session=fallow-$BATS_TEST_NUMBER-$$
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 more_teardown() {
 	tmux -L "$session" kill-server 2>/dev/null || true
 }
 
-# Runs watch in a terminal of 80x24; its exit status is shown behind it.
-watch_it() {
-	tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 \
-		"LANG=C.UTF-8 $fallow watch -i 0.5 $target; echo status=\$?; sleep 60" 3>&-
+# A terminal of $1x$2 in which "$3 fallow watch" runs; its status is shown behind it.
+watch_in() {
+	more_teardown
+	session+=+ # a server that ends still has its socket
+	tmux -L "$session" -f /dev/null new-session -d -x "$1" -y "$2" \
+		"stty -g >before; LANG=C.UTF-8 $3 $fallow watch -i 0.5 ${4-} $target; echo status=\$?
+		stty -g >after; sleep 600" 3>&-
 }
 
 screen() {
-	tmux -L "$session" capture-pane -p
+	tmux -L "$session" capture-pane -p "$@"
 }
 
 shows() {
 	screen | grep -q -E -- "$1"
 }
 
-@test "growth shows in the line that grows, and a resize is survived" {
+lacks() {
+	if shows "$1"; then return 1; fi
+}
+
+# A program on glibc with much that is free, in pieces large and small.
+some_heap() {
+	start_ready python3 -c 'import sys
+x = [bytearray(3000) for i in range(20000)]
+y = x[::7]
+del x[10000:]
+print("ready", flush=True)
+sys.stdin.read()'
+}
+
+# Types keys, as tmux names them.
+keys() {
+	tmux -L "$session" send-keys "$@"
+}
+
+resize() {
+	tmux -L "$session" resize-window -x "$1" -y "$2"
+}
+
+# The process of fallow in the terminal.
+watcher() {
+	pgrep -x fallow -P "$(tmux -L "$session" list-panes -F '#{pane_pid}')"
+}
+
+ended_well() { # STATUS
+	eventually shows "status=$1"
+	eventually test -s after
+	cmp before after
+}
+
+@test "what it is, whether it grows, what would help: at a glance, in any size" {
 	start "$bin/grow" 40 2000
-	watch_it
-	eventually shows '^  heap\.used .*\+[0-9.]+ MiB .*\+[0-9,.]+ MiB/min'
-	eventually shows 'live-growth'
+	watch_in 80 24
+	eventually shows '^RSS .*growing \+[0-9,.]+ MiB/min'
+	eventually shows '^. heap\.used .*\+[0-9.,]+ MiB .*\+[0-9,.]+ MiB/min'
+	eventually shows '^live-growth \(possible\): '
+	shows '^-> find who allocates'
+	shows '^glibc .*: live [0-9.,]+ MiB'
+	shows 'regions that grew most'
+	eventually shows '^  [0-9a-f]{12} .*\+[0-9.,]+ MiB +rw-p glibc'
 	shows 'q: quit'
-	tmux -L "$session" resize-window -x 100 -y 40
-	eventually shows '^  heap\.used .*\+[0-9.]+ MiB'
-	tmux -L "$session" resize-window -x 40 -y 10
-	sleep 1.2
-	shows 'heap.used'
-	tmux -L "$session" resize-window -x 80 -y 24
-	sleep 1.2
-	tmux -L "$session" send-keys q
+	resize 200 60
+	eventually shows '^ +class +resident +swapped +share +change +rate'
+	shows '^. heap\.used '
+	resize 40 10
+	eventually shows '^live-growth'
+	lacks '^ +class +resident +swapped'
+	resize 80 24
+	eventually shows 'q: quit'
+	keys q
+	ended_well 0
+}
+
+@test "the views, at 80x24 and at 200x60" {
+	some_heap
+	for size in '80 24' '200 60'; do
+		# shellcheck disable=SC2086 # two words
+		watch_in $size
+		eventually shows '^. heap\.used '
+		keys 2
+		eventually shows '^start +size +resident'
+		shows '^1 to [0-9]+ of [0-9]+ regions, resident'
+		keys 3
+		eventually shows '^allocator and arenas +resident +live'
+		shows '^glibc '
+		shows '^address space, .* a cell, by class'
+		shows '^[0-9a-f]{12} '
+		keys a
+		eventually shows 'ages are not known: fallow watch --idle'
+		keys a 4
+		eventually shows '^live bytes +[0-9.,]+ [KMG]iB .*/min'
+		shows '^RSS '
+		keys 5
+		eventually shows '^ +(healthy|retention|fragmentation) \('
+		keys '?'
+		eventually shows '^b  mark'
+		keys Tab
+		eventually shows '^. heap\.used '
+		keys q
+		eventually shows 'status=0'
+	done
+}
+
+@test "numbers are those of report, of a stopped process" {
+	some_heap
+	kill -STOP "$target"
+	watch_in 80 24
+	eventually shows '^. heap\.used '
+	"$fallow" report --quick --json "$target" >json
+	screen >shown
+	python3 - <<-'END'
+		import json, re
+		report = json.load(open("json"))
+		shown = open("shown").read()
+		units = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+		def told(line):
+		    n, unit = re.search(line + r" +([0-9,.]+) (B|KiB|MiB)", shown, re.M).groups()
+		    return float(n.replace(",", "")) * units[unit], units[unit]
+		def check(line, truth):
+		    value, unit = told(line)
+		    assert abs(value - truth) <= unit * 0.0501, (line, value, truth)
+		lines = [l for l in report["ledger"] if l["resident_bytes"]]
+		assert len(lines) >= 5
+		for l in lines:
+		    check("^. " + re.escape(l["class"]), l["resident_bytes"])
+		check("^RSS", report["process"]["rss_bytes"])
+		heap = next(a for a in report["allocators"] if a["name"] == "glibc")
+		check("^glibc.*: live", heap["live_bytes"])
+		check("^glibc.*, free", heap["free_bytes"])
+		check("^glibc.*, stranded", heap["stranded_bytes"])
+	END
+}
+
+@test "filter, order, pause, interval, mark, and a snapshot for diff" {
+	start "$bin/grow" 40 2000
+	watch_in 80 24
+	eventually shows 'growing'
+	keys /
+	eventually shows 'filter: _'
+	keys -l stack
+	keys Enter
+	eventually shows 'regions that match the filter'
+	shows 'stack'
+	lacks '\[heap\]'
+	keys / C-u Enter
+	eventually shows '\[heap\]'
+	keys s
+	eventually shows 's: by resident'
+	keys 1 p
+	eventually shows 'paused'
+	screen | grep '^RSS' >first
+	sleep 1.5
+	screen | grep '^RSS' >second
+	cmp first second
+	keys p
+	eventually shows "^RSS [0-9.,]+ MiB  growing"
+	lacks paused
+	keys +
+	eventually shows ' 0\.2 s  '
+	keys - -
+	eventually shows ' 1 s  '
+	screen | grep -o 'changes since [0-9:]*' >first
+	keys b
+	marked() { shows 'changes since' && lacks "$(cat first)"; }
+	eventually marked
+	keys w
+	eventually shows "save to: fallow-$target-"
+	keys C-u
+	keys -l there.json
+	keys Enter
+	eventually shows 'written: there.json'
+	jq -e --argjson pid "$target" '.schema == "fallow.snapshot/1" and .process.pid == $pid' there.json
+	"$fallow" snapshot "$target" -o later.json
+	"$fallow" diff there.json later.json | grep -q 'heap.used'
+	keys w C-u
+	keys -l no/such/folder.json
+	keys Enter
+	eventually shows 'writing no/such/folder.json: No such file'
+	keys q
 	eventually shows 'status=0'
 }
 
-@test "Ctrl-C ends it, and the terminal is as before" {
+@test "if the process ends, its last look stays" {
 	start "$bin/grow" 1 10
-	watch_it
-	eventually shows 'heap.used'
-	tmux -L "$session" send-keys C-c
-	eventually shows 'status=0'
-	! shows 'heap.used'
-}
-
-@test "it ends when the target does" {
-	start "$bin/grow" 1 10
-	watch_it
-	eventually shows 'heap.used'
+	watch_in 80 24
+	eventually shows 'heap\.used'
 	kill -KILL "$target"
-	eventually shows 'status=3'
-	shows "process $target"
+	eventually shows "^ENDED: the last look is of [0-9:]{8}: process $target"
+	shows 'heap\.used'
+	keys 2
+	eventually shows '\[heap\]'
+	shows '^ENDED'
+	resize 100 30
+	eventually shows '^ENDED'
+	keys q
+	ended_well 3
+	shows "fallow: process $target"
+}
+
+@test "the terminal is as before: Ctrl-C, SIGTERM, SIGHUP, SIGQUIT" {
+	start "$bin/grow" 1 10
+	for signal in INT TERM HUP QUIT; do
+		rm -f before after
+		watch_in 80 24
+		eventually shows 'heap\.used'
+		if [ $signal = INT ]; then
+			keys C-c
+		else
+			kill -$signal "$(watcher)"
+		fi
+		ended_well 0
+		lacks 'heap\.used'
+	done
+}
+
+@test "Ctrl-Z gives the shell its terminal, fg goes on" {
+	start "$bin/grow" 1 10
+	tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 \
+		"PS1='ready> ' LANG=C.UTF-8 bash --norc --noprofile -i" 3>&-
+	eventually shows '^ready>'
+	keys -l "$fallow watch -i 0.5 $target"
+	keys Enter
+	eventually shows '^. heap\.used'
+	keys C-z
+	eventually shows 'Stopped'
+	keys -l 'echo a"b"c' # the shell's own line editing
+	keys Enter
+	eventually shows '^abc'
+	keys -l fg
+	keys Enter
+	eventually shows '^. heap\.used'
+	keys q
+	eventually shows '^ready> *$'
+	lacks '^. heap\.used'
+}
+
+@test "without UTF-8, ASCII alone" {
+	start "$bin/grow" 10 100
+	watch_in 80 24 'LC_ALL=C'
+	eventually shows '^# heap\.used '
+	eventually shows 'growing'
+	for key in 1 2 3 4 5 '?'; do
+		keys "$key"
+		sleep 0.6
+		! grep -P '[^\x00-\x7f]' <<<"$(screen)" || return 1
+	done
+}
+
+@test "without colour: NO_COLOR, and a terminal that has none" {
+	start "$bin/grow" 10 100
+	for how in NO_COLOR=1 TERM=vt100 ''; do
+		watch_in 80 24 "$how"
+		eventually shows '^. heap\.used '
+		eventually shows 'growing'
+		if [ -n "$how" ]; then
+			! grep -P '\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[;m]' <<<"$(screen -e)" || return 1
+		else
+			grep -P '\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[;m]' <<<"$(screen -e)"
+		fi
+	done
+}
+
+@test "a terminal that cannot be drawn upon" {
+	start "$bin/grow" 1 1
+	watch_in 80 24 'TERM=dumb'
+	eventually shows 'status=1'
+	shows 'dumb.*--json'
+	watch_in 80 24 'TERM=no-such-terminal'
+	eventually shows 'status=1'
+	shows 'no-such-terminal.*set TERM'
+}
+
+@test "names that want to command the terminal" {
+	cp "$bin/grow" "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')"
+	start "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')" 1 10
+	watch_in 100 24
+	eventually shows '^a\\x1b\[2Jb  pid'
+	keys 2
+	eventually shows 'a\\x1b\[2Jb'
 }
 
 @test "--json: an object a line" {
