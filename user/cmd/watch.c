@@ -77,7 +77,7 @@ static int print_json(const struct snapshot *now, const struct snapshot *before,
 
 static int watch_json(struct looks *l, struct error *e)
 {
-	struct snapshot looks[2] = { { 0 } }; /* the newest, and the one before */
+	struct snapshot looks[2] = { { .source = NULL } }; /* the newest, and the one before */
 	int n = 0, err = 0;
 
 	while (!watch_stop && !err) {
