@@ -16,6 +16,10 @@ PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 WERROR ?=
 
+# What pages for a browser draw with, and its licence.
+D3 ?= /usr/share/nodejs/d3/dist/d3.min.js
+D3_LICENCE ?= /usr/share/doc/node-d3/copyright
+
 PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
@@ -24,8 +28,10 @@ MANPAGES := $(wildcard Documentation/*.1)
 # Goals that compile nothing need no libraries.
 ifneq ($(filter-out kmod clean lint check workloads,$(or $(MAKECMDGOALS),all)),)
 missing := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p))))
+missing += $(foreach f,$(D3) $(D3_LICENCE),$(if $(wildcard $(f)),,$(f)))
+missing := $(strip $(missing))
 ifneq ($(missing),)
-$(error $(PKG_CONFIG) does not find: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev)
+$(error not found: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev node-d3)
 endif
 endif
 
@@ -45,6 +51,11 @@ $(O)/fallow: $(OBJECTS)
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The files that these are made part of the program from.
+$(O)/user/render/html_assets.o: ALL_CPPFLAGS += -DFALLOW_D3='"$(D3)"' \
+	-DFALLOW_D3_LICENCE='"$(D3_LICENCE)"'
+$(O)/user/render/html_assets.o: $(wildcard user/render/page/*) $(D3) $(D3_LICENCE)
 
 kmod:
 	@test -e $(KDIR)/Makefile || { \

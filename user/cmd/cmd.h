@@ -33,7 +33,13 @@
 #define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
 #define OPT_EXPORT   (1u << 14) /* several targets or --all, --format, maybe -o */
 
-enum export_format { EXPORT_OPENMETRICS, EXPORT_JSON, EXPORT_CSV, EXPORT_FORMATS };
+enum export_format {
+	EXPORT_OPENMETRICS,
+	EXPORT_JSON,
+	EXPORT_CSV,
+	EXPORT_HTML,
+	EXPORT_FORMATS
+};
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */

@@ -9,6 +9,7 @@
 
 #include "model/size.h"
 #include "render/csv.h"
+#include "render/html.h"
 #include "render/openmetrics.h"
 #include "store/write.h"
 #include "target/processes.h"
@@ -22,8 +23,9 @@ static const char usage[] =
 	"\n"
 	"  --format=F        openmetrics, which node_exporter's textfile collector "
 	"takes\n"
-	"                    (default); json, an object a line as of report --json; or\n"
-	"                    csv, the ledger\n"
+	"                    (default); json, an object a line as of report --json; "
+	"csv,\n"
+	"                    the ledger; or html, one process as a page for a browser\n"
 	"  -o, --output=FILE to this file, replaced once all is written, instead of\n"
 	"                    standard output; metrics for all to read, else for its "
 	"owner\n"
@@ -42,6 +44,15 @@ struct export
 	struct openmetrics *metrics;
 	FILE *lines; /* of the other formats */
 };
+
+/* A page of one look, which is all of its time. */
+static int write_page(FILE *out, const struct view *v)
+{
+	struct html page;
+
+	return html_begin(&page, out) || html_row(&page, v) || html_end(&page, v) ? -1
+										  : 0;
+}
 
 /* For -o, what is gathered waits in a file without a name: JSON may be large. */
 static int begin(struct export *x, const struct options *o, struct error *e)
@@ -81,6 +92,10 @@ static int show(struct export *x, const struct snapshot *s, struct error *e)
 		break;
 	case EXPORT_CSV:
 		csv_ledger(x->lines, &view);
+		break;
+	case EXPORT_HTML:
+		if (write_page(x->lines, &view))
+			return error_set(e, EXIT_FAILED, "writing the page failed");
 		break;
 	default:
 		openmetrics_add(x->metrics, &view);

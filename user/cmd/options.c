@@ -130,6 +130,7 @@ static int set_format(const char *arg, enum export_format *format, struct error 
 		[EXPORT_OPENMETRICS] = "openmetrics",
 		[EXPORT_JSON] = "json",
 		[EXPORT_CSV] = "csv",
+		[EXPORT_HTML] = "html",
 	};
 
 	for (int i = 0; i < EXPORT_FORMATS; i++)
@@ -138,7 +139,7 @@ static int set_format(const char *arg, enum export_format *format, struct error 
 			return 0;
 		}
 	return error_set(e, EXIT_USAGE,
-			 "--format: \"%s\" is none of openmetrics, json, csv", arg);
+			 "--format: \"%s\" is none of openmetrics, json, csv, html", arg);
 }
 
 #define TOP_MAX 1000
@@ -294,6 +295,10 @@ static int take_targets(struct options *o, int argc, char **argv, struct error *
 			"%s: name processes, by pid or name, or one by --cgroup, "
 			"or give --all",
 			argv[0]);
+	if (o->format == EXPORT_HTML && (o->all || o->ntargets > 1))
+		return error_set(e, EXIT_USAGE,
+				 "%s: a page of --format=html shows one process",
+				 argv[0]);
 	return 0;
 }
 
