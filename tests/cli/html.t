@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page of export --format=html in headless Chromium: its figures are those of JSON, it
+says no error, loads nothing, zooms and answers to keys and pointer, and what a process is
+called stays text."""
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.dont_write_bytecode = True
+import heaplib
+from tap import Tap
+
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+except ImportError:
+    webdriver = None
+
+tap = Tap()
+DRIVER = "/usr/bin/chromedriver"
+FORGED = "</script><b>x"  # as a name of a process: 15 bytes at most
+
+
+@contextlib.contextmanager
+def browser():
+    options = Options()
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu",
+                 "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+    driver.set_page_load_timeout(300)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@contextlib.contextmanager
+def target():
+    """A heap with holes, and a name that would be HTML if somebody took it for that."""
+    program = ("import ctypes, sys\n"
+               "blocks = [bytearray(700) for _ in range(60000)]\n"
+               "del blocks[::2]\n"
+               f"ctypes.CDLL(None).prctl(15, {FORGED!r}.encode(), 0, 0, 0)\n"
+               "print('ready', flush=True)\n"
+               "sys.stdin.read()\n")
+    with subprocess.Popen(["/usr/bin/python3", "-c", program], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as p:
+        try:
+            p.stdout.readline()
+            os.kill(p.pid, signal.SIGSTOP)
+            yield p.pid
+        finally:
+            p.kill()
+
+
+def export(pid, path):
+    return subprocess.run([heaplib.FALLOW, "export", str(pid), "--format=html", "-o", path],
+                          check=False).returncode
+
+
+def in_page(text, element):
+    found = re.search(f'<script type="application/json" id="{element}">(.*?)</script>', text,
+                      re.DOTALL)
+    return json.loads(found.group(1))
+
+
+def told(driver, selector):
+    """Bytes of cells, in order."""
+    return [int(e.get_attribute("data-bytes"))
+            for e in driver.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def check_figures(driver, seen):
+    shown = [line for line in seen["ledger"] if line["resident_bytes"] or
+             line["swapped_bytes"]]
+    tap.ok(told(driver, "#ledger tbody td:nth-child(2)") ==
+           [line["resident_bytes"] for line in shown], "the ledger is that of JSON")
+    tap.ok(told(driver, "#ledger tfoot th:nth-child(2)") == told(driver, "#rss") ==
+           [seen["process"]["rss_bytes"]], "it adds up to RSS")
+    rows = sorted((r["rss_bytes"] for r in seen["regions"]), reverse=True)
+    tap.ok(told(driver, "#regions tbody td:nth-child(4)") == rows[:300],
+           "mappings are those of JSON, biggest first")
+    for i, allocator in enumerate(seen["allocators"]):
+        arenas = sorted(a["resident_bytes"] for a in allocator["arenas"])
+        tap.ok(sorted(told(driver, f"#arenas-{i} tbody td:nth-child(4)")) == arenas,
+               f"arenas of {allocator['name']} are those of JSON")
+    ids = [e.get_attribute("data-id")
+           for e in driver.find_elements(By.CSS_SELECTOR, ".verdict")]
+    tap.ok(ids == [v["id"] for v in seen["verdicts"]], "verdicts are those of JSON", ids)
+
+
+def check_names(driver, seen):
+    heading = driver.find_element(By.ID, "rss").text
+    tap.ok(seen["process"]["comm"] == FORGED and FORGED in heading, "a name stays text",
+           heading)
+    tap.ok(not driver.find_elements(By.CSS_SELECTOR, "b"), "and makes no element")
+
+
+def zoom_of(driver, element):
+    return float(driver.find_element(By.ID, element).get_attribute("data-zoom"))
+
+
+def check_zoom(driver, element):
+    svg = driver.find_element(By.ID, element)
+    svg.send_keys("+")
+    tap.ok(zoom_of(driver, element) > 1, f"{element}: + zooms", zoom_of(driver, element))
+    svg.send_keys(Keys.ARROW_RIGHT)
+    svg.send_keys("0")
+    tap.ok(zoom_of(driver, element) == 1, f"{element}: 0 shows all")
+    driver.execute_script(
+        "const b = arguments[0].getBoundingClientRect();"
+        "arguments[0].dispatchEvent(new WheelEvent('wheel', { deltaY: -300, bubbles: true,"
+        "cancelable: true, view: window, clientX: b.left + b.width / 2,"
+        "clientY: b.top + 20 }));", svg)
+    tap.ok(zoom_of(driver, element) > 1, f"{element}: the wheel zooms")
+    svg.send_keys("0")
+
+
+def check_pointer(driver):
+    svg = driver.find_element(By.ID, "map")
+    driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", svg)
+    ActionChains(driver).move_to_element_with_offset(svg, 0, -20).perform()
+    text = driver.find_element(By.ID, "map-told").text
+    tap.ok(re.match(r"0x[0-9a-f]+-0x", text), "map: the pointer tells of a mapping", text)
+    ActionChains(driver).click().perform()
+    rows = driver.find_elements(By.CSS_SELECTOR, "#regions tbody tr")
+    tap.ok(len(rows) == 1 and rows[0].text.split()[0] == text.split("-")[0],
+           "map: a click finds the row", [r.text for r in rows][:3])
+
+
+def check_table(driver, seen):
+    field = driver.find_element(By.ID, "filter")
+    field.clear()
+    field.send_keys("python3")
+    names = [e.text for e in
+             driver.find_elements(By.CSS_SELECTOR, "#regions tbody td:last-child")]
+    want = sum("python3" in (r["name"] or "") for r in seen["regions"])
+    tap.ok(len(names) == want and all("python3" in n for n in names), "mappings: a filter",
+           names)
+    field.send_keys(Keys.BACKSPACE * 7)
+    head = driver.find_element(By.CSS_SELECTOR, "#regions th:nth-child(3) button")
+    head.send_keys(Keys.ENTER)
+    sizes = told(driver, "#regions tbody td:nth-child(3)")
+    tap.ok(sizes == sorted(sizes, reverse=True), "mappings: sorted by a key on a header")
+
+
+def check_layout(driver):
+    for width in 420, 1500:
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                               {"width": width, "height": 900, "deviceScaleFactor": 1,
+                                "mobile": False})
+        wide = driver.execute_script("return document.documentElement.scrollWidth")
+        tap.ok(wide <= width, f"nothing sticks out of {width} pixels", wide)
+    for scheme, is_dark in ("dark", True), ("light", False):
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
+            {"name": "prefers-color-scheme", "value": scheme}]})
+        colour = driver.execute_script(
+            "return getComputedStyle(document.body).backgroundColor")
+        level = [int(n) for n in re.findall(r"\d+", colour)][:3]
+        tap.ok((max(level) < 100) == is_dark, f"{scheme} mode", colour)
+    pdf = driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    tap.ok(len(pdf) > 10000, "it prints", len(pdf))
+
+
+def main():
+    with target() as pid, tempfile.TemporaryDirectory() as home:
+        path = os.path.join(home, "page.html")
+        tap.ok(export(pid, path) == 0, "a page is written")
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        seen = in_page(text, "snapshot")
+        now = heaplib.look(pid)
+        tap.ok(seen["ledger"] == now["ledger"], "what is in it is what a report says")
+        tap.ok(len(in_page(text, "looks")) == 1, "a live process is one look")
+        if not webdriver or not os.access(DRIVER, os.X_OK):
+            tap.skip("a browser shows it", "chromium and python3-selenium are not installed")
+        else:
+            with browser() as driver:
+                driver.get(f"file://{path}")
+                WebDriverWait(driver, 120).until(
+                    lambda d: d.find_elements(By.CSS_SELECTOR, "#regions tbody tr"))
+                check_figures(driver, seen)
+                check_names(driver, seen)
+                check_zoom(driver, "map")
+                check_pointer(driver)
+                check_table(driver, seen)
+                check_layout(driver)
+                log = driver.get_log("browser")
+                tap.ok(not log, "no word on the console", log)
+    tap.done()
+
+
+main()
