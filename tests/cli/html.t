@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -56,14 +55,10 @@ def target():
                f"ctypes.CDLL(None).prctl(15, {FORGED!r}.encode(), 0, 0, 0)\n"
                "print('ready', flush=True)\n"
                "sys.stdin.read()\n")
-    with subprocess.Popen(["/usr/bin/python3", "-c", program], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as p:
-        try:
-            p.stdout.readline()
-            os.kill(p.pid, signal.SIGSTOP)
-            yield p.pid
-        finally:
-            p.kill()
+    with heaplib.Child(["/usr/bin/python3", "-c", program]) as child:
+        child.process.stdout.readline()
+        with child.stopped():
+            yield child.pid
 
 
 def export(pid, path):
