@@ -14,6 +14,12 @@
 #define SLICE_OFFSET 4u
 #define SLICE_BLOCK  28u /* 0: the slices are free */
 
+/*
+ * Of a segment whose thread is in the midst of a change, which may be long if it does not
+ * run: a page that is not set up yet or no more, and is counted already or still.
+ */
+#define CHANGING_MAX 4u
+
 static const struct mi_page_layout page_2_0 = {
 	.bytes = 80,
 	.list = { 16, 32, 40 },
@@ -67,7 +73,8 @@ static int read_head(struct mimalloc *m, uint64_t start, struct mi_segment *s)
 	return 0;
 }
 
-uint32_t mi_span_of(const struct mi_segment *s, uint32_t i)
+/* 0: it makes no sense. */
+static uint32_t count_of(const struct mi_segment *s, uint32_t i)
 {
 	uint32_t count = get32(record_of(s, i), SLICE_COUNT);
 	uint64_t slices = (s->end - s->start) / MI_SLICE;
@@ -76,6 +83,13 @@ uint32_t mi_span_of(const struct mi_segment *s, uint32_t i)
 	    (count > s->entries - i && i != s->info))
 		return 0;
 	return count;
+}
+
+uint32_t mi_span_of(const struct mi_segment *s, uint32_t i)
+{
+	uint32_t count = count_of(s, i);
+
+	return count ? count : 1;
 }
 
 bool mi_slice_in_use(const struct mi_segment *s, uint32_t i)
@@ -93,23 +107,27 @@ bool mi_page_of(const struct mimalloc *m, const struct mi_segment *s, uint32_t i
 	return mi_parse_page(m, record_of(s, i), p);
 }
 
-/* Whether spans follow each other without gaps, and as many are pages as is counted. */
-static bool spans_hold(const struct mimalloc *m, const struct mi_segment *s)
+/* Whether slice @i begins what is free, or a page that makes sense. */
+static bool span_holds(const struct mimalloc *m, const struct mi_segment *s, uint32_t i)
 {
-	uint64_t used = 0;
-	uint32_t i = s->info, count;
+	struct mi_page p;
 
-	if (mi_span_of(s, 0) != s->info)
-		return false;
-	for (; i < s->entries; i += count) {
-		struct mi_page p;
+	return count_of(s, i) && (!mi_slice_in_use(s, i) || mi_page_of(m, s, i, &p));
+}
 
-		count = mi_span_of(s, i);
-		if (!count || (mi_slice_in_use(s, i) && !mi_page_of(m, s, i, &p)))
-			return false;
+/*
+ * How much disagrees: spans that do not hold, and pages by which there are more or less
+ * than are counted.
+ */
+static uint64_t count_bad(const struct mimalloc *m, const struct mi_segment *s)
+{
+	uint64_t used = 0, bad = count_of(s, 0) != s->info;
+
+	for (uint32_t i = s->info; i < s->entries; i += mi_span_of(s, i)) {
+		bad += !span_holds(m, s, i);
 		used += mi_slice_in_use(s, i);
 	}
-	return used == s->used;
+	return bad + (used > s->used ? used - s->used : s->used - used);
 }
 
 bool mi_is_cached(const struct mi_segment *s)
@@ -117,15 +135,23 @@ bool mi_is_cached(const struct mi_segment *s)
 	return !s->used && !s->thread;
 }
 
+static int look_at_segment(struct mimalloc *m, uint64_t start, struct mi_segment *s)
+{
+	int err = read_head(m, start, s);
+
+	if (err)
+		return err;
+	s->bad = mi_is_cached(s) ? 0 : count_bad(m, s);
+	return s->bad > CHANGING_MAX ? -EPROTO : 0;
+}
+
 int mi_read_segment(struct mimalloc *m, uint64_t start, struct mi_segment *s)
 {
-	int err = -EPROTO;
+	int err, looks = 0;
 
-	for (int i = 0; err == -EPROTO && i < MI_LOOKS; i++) {
-		err = read_head(m, start, s);
-		if (!err && !mi_is_cached(s) && !spans_hold(m, s))
-			err = -EPROTO;
-	}
+	do {
+		err = look_at_segment(m, start, s);
+	} while ((err ? err == -EPROTO : s->bad) && ++looks < MI_LOOKS);
 	return err;
 }
 
@@ -213,16 +239,28 @@ static int walk_free(struct mimalloc *m, const struct mi_segment *s, uint32_t i,
 	return err;
 }
 
+static int tell_changing(struct mimalloc *m, const struct mi_segment *s, uint32_t i)
+{
+	uint64_t start = s->start + (uint64_t)i * MI_SLICE;
+
+	return mi_tell_unread(m, -EPROTO, start,
+			      start + (uint64_t)mi_span_of(s, i) * MI_SLICE);
+}
+
 static int walk_spans(struct mimalloc *m, const struct mi_segment *s)
 {
-	bool goes = will_decommit(m, s);
+	bool goes = !s->bad && will_decommit(m, s);
 	int err = mi_tell(m, EXTENT_META, s->start,
 			  s->start + (uint64_t)s->info * MI_SLICE);
 
+	if (s->bad)
+		heap_incomplete(m->heap, "the heap changed while it was read");
 	for (uint32_t i = s->info; !err && i < s->entries; i += mi_span_of(s, i)) {
 		struct mi_page p;
 
-		if (!mi_slice_in_use(s, i))
+		if (!span_holds(m, s, i))
+			err = tell_changing(m, s, i);
+		else if (!mi_slice_in_use(s, i))
 			err = walk_free(m, s, i, goes);
 		else if (mi_page_of(m, s, i, &p))
 			err = mi_walk_page(m, &p);

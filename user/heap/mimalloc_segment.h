@@ -31,6 +31,8 @@ struct mi_segment {
 	uint64_t start, end;
 	uint64_t memid, used, thread;
 	uint32_t info, entries; /* slices */
+	uint64_t
+		bad; /* what of its records disagrees: it changes, see mi_read_segment() */
 	uint8_t raw[HEAD_READ];
 };
 
@@ -39,13 +41,17 @@ extern const struct mi_layout mi_layout_2_0;
 /* Whether a segment could begin at @start with @head, of HEAD_BYTES bytes. */
 bool mi_head_holds(const struct mimalloc *m, uint64_t start, const uint8_t *head);
 /*
- * Reads and checks the head of the segment at @start, whose cookie must be right. 0,
- * -EPROTO: it makes no sense, also when looked at again; or as mi_read().
+ * Reads and checks the head of the segment at @start, whose cookie must be right. 0, but
+ * a little of it may disagree; -EPROTO: it makes no sense, also when looked at again; or
+ * as mi_read().
  */
 int mi_read_segment(struct mimalloc *m, uint64_t start, struct mi_segment *s);
 /* In the cache of segments, or given back to an arena: its records are no more kept. */
 bool mi_is_cached(const struct mi_segment *s);
-/* The slices from @i on that belong together: a page's, or free ones. 0: no sense. */
+/*
+ * The slices from @i on that belong together: a page's, or free ones. 1 where the record
+ * makes no sense.
+ */
 uint32_t mi_span_of(const struct mi_segment *s, uint32_t i);
 bool mi_slice_in_use(const struct mi_segment *s, uint32_t i);
 /* The page that begins at slice @i, which is in use. False if it makes no sense. */

@@ -133,8 +133,12 @@ static int judge_segment(struct mimalloc *m, uint64_t start, struct mi_segment *
 		struct mi_page p;
 		int64_t live;
 
-		if (!mi_slice_in_use(s, i) || !mi_page_of(m, s, i, &p))
+		if (!mi_slice_in_use(s, i))
 			continue;
+		if (!mi_page_of(m, s, i, &p)) {
+			g->bad++;
+			continue;
+		}
 		live = mi_count_live(m, &p);
 		if (live == -ESRCH)
 			return -ESRCH;
