@@ -12,18 +12,31 @@ SOURCES = os.path.join(heaplib.HERE, "scenarios")
 BUILT = os.path.join(os.path.dirname(heaplib.BIN), "scenarios")
 
 
+def variables(words):
+    """NAME=VALUE …, as a dictionary."""
+    return dict(w.split("=", 1) for w in shlex.split(words))
+
+
+def heads(path):
+    """The facts of a program, and those of each of its other environments."""
+    with open(path, encoding="utf-8") as f:
+        head = f.read().partition("*/")[0].partition('"""\nimport')[0]
+    facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause): (.*)$", head, re.M))
+    yield facts
+    for other in re.findall(r"^ \* Also: (.*)$", head, re.M):
+        yield {**facts, "Env": other, "Title": f" with {other}"}
+
+
 class Scenario:
-    def __init__(self, path):
-        with open(path, encoding="utf-8") as f:
-            head = f.read().partition("*/")[0].partition('"""\nimport')[0]
-        facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause): (.*)$", head, re.M))
+    def __init__(self, path, facts):
         self.name = os.path.splitext(os.path.basename(path))[0]
         self.command = path if path.endswith(".py") else os.path.join(BUILT, self.name)
         self.verdict, self.after = facts["Verdict"], facts.get("After")
         self.needs = facts.get("Needs")
         self.cause = facts.get("Cause")
-        self.env = dict(e.split("=", 1) for e in shlex.split(facts.get("Env", "")))
+        self.env = variables(facts.get("Env", ""))
         self.cure, _, self.words = facts["Cure"].partition(" ")
+        self.title = self.name + facts.get("Title", "")
 
     def missing(self):
         """Why it cannot be run here; None if it can."""
@@ -36,6 +49,9 @@ class Scenario:
                 return f"{name[1]} is not installed"
             if found:
                 self.env[key] = found[0]
+        preloaded = variables(self.words).get("LD_PRELOAD") if "=" in self.words else None
+        if preloaded and not glob.glob(f"/usr/lib/*/{preloaded}"):
+            return f"{preloaded} is not installed"
         return None
 
     def run(self, env=None):
@@ -57,7 +73,8 @@ class Run(heaplib.Child):
         self.process.stdout.readline()
 
 
-def scenarios():
-    """All there are, by name of their file."""
+def scenarios(variants=False):
+    """All there are, by name of their file; once, or once in each environment."""
     paths = [p for e in ("c", "py") for p in glob.glob(os.path.join(SOURCES, f"*.{e}"))]
-    return [Scenario(path) for path in sorted(paths)]
+    found = [Scenario(path, facts) for path in sorted(paths) for facts in heads(path)]
+    return [s for s in found if variants or s.title == s.name]

@@ -4,6 +4,9 @@
  * nearly all of it on pages with blocks in use.
  *
  * Verdict: fragmentation
+ * Also: LD_PRELOAD=LIB(libjemalloc.so.2)
+ * Also: LD_PRELOAD=LIB(libtcmalloc_minimal.so.4)
+ * Also: LD_PRELOAD=LIB(libmimalloc.so.2.0)
  * Cure: none
  * Cause: fragmentation
  */

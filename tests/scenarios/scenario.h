@@ -5,8 +5,9 @@
  *
  *   Verdict: ID           of one look, or with "After:" of two
  *   Env: NAME=VALUE …     to be run with; LIB(name) is the path of a library
+ *   Also: NAME=VALUE …    all again, with these instead; may be there several times
  *   Cure: call EXPR       EXPR is in the advice; it is called by a debugger
- *   Cure: env NAME=VALUE  is in the advice; the program is run again with it
+ *   Cure: env NAME=VALUE … is in the advice; the program is run again with it
  *   Cure: tell WORDS      WORDS are in the advice; the program is told to do so
  *   Cure: none
  *   Cause: WORD           a function, a setting or a name, by which the cause is known

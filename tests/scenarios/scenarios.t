@@ -10,7 +10,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 import heaplib
-from scenariolib import scenarios
+from scenariolib import scenarios, variables
 from tap import Tap
 
 tap = Tap()
@@ -50,7 +50,7 @@ def look(scenario, source, pid):
 
 
 def check_looks(scenario, source, run):
-    name = f"{source}: {scenario.name}"
+    name = f"{source}: {scenario.title}"
     seen, slow, sums = [], [], []
     for _ in range(LOOKS):
         snapshot, took = look(scenario, source, run.pid)
@@ -73,7 +73,7 @@ def call(pid, expression):
 
 
 def check_cure(scenario, source, run, verdict):
-    name = f"{source}: {scenario.name}: {scenario.words}"
+    name = f"{source}: {scenario.title}: {scenario.words}"
     told = [(t, b) for t, b in advice(verdict) if scenario.words in t]
     tap.ok(told, f"{name}: is advised", str(verdict))
     if not told:
@@ -86,7 +86,7 @@ def check_cure(scenario, source, run, verdict):
         run.tell()
         after = settled(run.pid)
     else:
-        with scenario.run(dict([scenario.words.split("=", 1)]) if "=" in scenario.words
+        with scenario.run(variables(scenario.words) if "=" in scenario.words
                           else {"MALLOC_CONF": scenario.words}) as again:
             after = settled(again.pid)
     drop = before - after
@@ -103,7 +103,7 @@ def check_cure(scenario, source, run, verdict):
 def check(scenario, source):
     missing = scenario.missing()
     if missing:
-        tap.skip(f"{source}: {scenario.name}", missing)
+        tap.skip(f"{source}: {scenario.title}", missing)
         return
     with scenario.run() as run:
         snapshot = check_looks(scenario, source, run)
@@ -113,7 +113,7 @@ def check(scenario, source):
 
 def main():
     source, names = (sys.argv[1:2] or ["procfs"])[0], sys.argv[2:]
-    for scenario in scenarios():
+    for scenario in scenarios(variants=True):
         if not names or scenario.name in names:
             check(scenario, source)
     tap.done()

@@ -45,8 +45,11 @@ static const struct knobs all[] = {
 		    "with "
 		    "a smaller TCMALLOC_MAX_TOTAL_THREAD_CACHE_BYTES" },
 	{ .allocator = "pymalloc",
-	  .setting = "restart with PYTHONMALLOC=malloc: small objects then come from the "
-		     "allocator below, which can give free pages back; it is slower" },
+	  .setting =
+		  "restart with PYTHONMALLOC=malloc LD_PRELOAD=libjemalloc.so.2 "
+		  "MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0: small objects then "
+		  "come from what gives free pages back, but slower; or with the first "
+		  "alone, and have it call malloc_trim(0) when load ends" },
 	/* runtime/debug; the environment in the documentation of package runtime */
 	{ .allocator = "go",
 	  .purge = "call debug.FreeOSMemory() (package runtime/debug) in the process: a "

@@ -229,6 +229,10 @@ static void rule_fragmentation(const struct facts *f, struct verdicts *out)
 	show_change(f, v);
 	advise_arenas(f, v, f->thread.stranded);
 	advise_allocator(v, f->replaceable.stranded);
+	advise(v, UNKNOWN, false,
+	       "see of which sizes: fallow heap %d; what lives long is better allocated "
+	       "apart from what does not, at once or from a pool of its own",
+	       (int)f->now->process.pid);
 }
 
 static void rule_swapped_heap(const struct facts *f, struct verdicts *out)

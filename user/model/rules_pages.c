@@ -27,6 +27,26 @@ static void show_unsupported(const struct heap *h, struct verdict *v)
 		advise(v, UNKNOWN, false, "%s", k->setting);
 }
 
+/* What of a class is resident for nothing but that its mappings are locked. */
+static bool show_locked(const struct facts *f, enum ledger_class class, struct verdict *v)
+{
+	uint64_t locked = f->now->locked_whole[class];
+	char size[SIZE_TEXT];
+
+	if (!significant(f, locked))
+		return false;
+	evidence(v,
+		 "%s of it are in mappings that are locked (mlock, mlockall), and "
+		 "resident "
+		 "from end to end, whether they were ever touched or not",
+		 size_format(size, locked));
+	advise(v, locked, true,
+	       "lock what is touched alone: mlockall(MCL_CURRENT | MCL_FUTURE | "
+	       "MCL_ONFAULT), mlock2(MLOCK_ONFAULT); with smaller stacks "
+	       "(pthread_attr_setstacksize) and reservations, less is locked");
+	return true;
+}
+
 static void rule_undetermined(const struct facts *f, struct verdicts *out)
 {
 	uint64_t other = f->now->ledger[LEDGER_ANON_OTHER].resident;
@@ -43,6 +63,7 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 			 "here%s",
 			 size_format(size, other),
 			 f->now->nheaps ? "" : "; no known allocator was found at all");
+	show_locked(f, LEDGER_ANON_OTHER, v);
 	if (unread)
 		evidence(v, "%s of heap could not be decoded", size_format(size, unread));
 	for (size_t i = 0; i < f->now->nheaps; i++)
@@ -82,17 +103,19 @@ static void rule_stack_depth(const struct facts *f, struct verdicts *out)
 	uint64_t live = f->now->ledger[LEDGER_STACK_LIVE].resident;
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 	struct verdict *v;
+	bool locked;
 
 	if (!significant(f, dead + live))
 		return;
 	v = speak(out, VERDICT_STACK_DEPTH, CONFIDENCE_CERTAIN, dead + live);
-	evidence(v,
-		 "stacks of %u threads have %s resident below their stack pointers, left "
-		 "by "
-		 "deeper calls, and %s above",
-		 f->now->process.threads, size_format(a, dead), size_format(b, live));
+	evidence(
+		v,
+		"stacks of %u threads have %s resident below their stack pointers, where "
+		"no call is any more, and %s above",
+		f->now->process.threads, size_format(a, dead), size_format(b, live));
+	locked = show_locked(f, LEDGER_STACK_DEAD, v);
 	show_change(f, v);
-	if (dead >= FLOOR_BYTES)
+	if (dead >= FLOOR_BYTES && !locked)
 		advise(v, dead, true,
 		       "a stack is given back when its thread ends: end idle threads, or "
 		       "have them call madvise(MADV_DONTNEED) below their stack pointer");

@@ -215,6 +215,17 @@ static void settle_line(struct ledger_line *l, const struct snapshot *s, uint32_
 		l->idle = UNKNOWN;
 }
 
+/* mlockall(2) makes all of a mapping resident, unless it is told MCL_ONFAULT. */
+static void add_locked(struct snapshot *s, size_t i)
+{
+	const struct vma *v = &s->vmas.v[i];
+
+	if (!(v->flags & VMA_LOCKED) || v->st.rss < v->end - v->start)
+		return;
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		s->locked_whole[c] += s->regions[i].resident[c];
+}
+
 /* What a mapping's kind is, whoever has it. */
 static int add_kinds(struct snapshot *s, struct error *e)
 {
@@ -227,6 +238,7 @@ static int add_kinds(struct snapshot *s, struct error *e)
 
 		s->lazyfree = count_add(s->lazyfree, v->st.lazyfree);
 		s->huge = count_add(s->huge, v->st.anon_huge);
+		add_locked(s, i);
 		if (other)
 			s->pieces[s->npieces++] =
 				(struct piece){ v->start, v->end, other };

@@ -77,6 +77,8 @@ struct snapshot {
 	uint64_t live_bytes; /* of all heaps, on resident pages */
 	uint64_t stranded_bytes;
 	uint64_t lazyfree; /* given up by MADV_FREE, still resident */
+	/* In mappings that are locked, and resident from end to end for that. */
+	uint64_t locked_whole[LEDGER_CLASSES];
 	uint64_t pinned; /* by DMA: UNKNOWN, where neither source nor kernel tells */
 	uint64_t huge; /* in anonymous transparent huge pages */
 	uint64_t huge_zero; /* of that, small pages of zeros alone; UNKNOWN: not looked */

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Threads that end, and that nobody joins: what is left of each stack is never used again.
+ *
+ * Verdict: off-heap-growth
+ * After: 1s
+ * Cure: none
+ */
+#include "scenario.h"
+
+#include <pthread.h>
+
+static void *work(void *unused)
+{
+	return unused;
+}
+
+int main(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	ready();
+	while (!told(5))
+		for (int i = 0; i < 10; i++)
+			if (pthread_create(&thread, &attr, work, NULL))
+				told(-1);
+	wait_for_end();
+	return 0;
+}
