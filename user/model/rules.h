@@ -67,6 +67,10 @@ void advise(struct verdict *v, uint64_t bytes, bool at_most, const char *fmt, ..
 	__attribute__((format(printf, 4, 5)));
 void show_change(const struct facts *f, struct verdict *v);
 void show_split(const struct facts *f, struct verdict *v);
+/* What may have memory that no allocator claims, and what makes it keep less. */
+void show_keepers(const struct facts *f, struct verdict *v);
+/* What io_uring is known to pin. True if it is something. */
+bool show_uring(const struct facts *f, struct verdict *v);
 
 /* rules_heap.c: what allocators keep. */
 void rules_heap(const struct facts *f, struct verdicts *out);

@@ -110,6 +110,7 @@ static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
 		 "in all",
 		 per_minute(f, change), size_format_change(live, f->live_change));
 	show_pieces(f, v);
+	show_keepers(f, v);
 	advise_trace(f, v);
 	advise(v, 0, false,
 	       "no purge call and no setting of an allocator stops this growth");
@@ -131,10 +132,12 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 		"nor reclaim it, and unmapping it does not free it",
 		per_minute(f, f->pinned_change), size_format(size, f->now->pinned));
 	show_pieces(f, v);
-	advise(v, UNKNOWN, false,
-	       "unregister what is no longer used: io_uring_unregister_buffers(), "
-	       "ibv_dereg_mr(); caches of registrations: UCX_RCACHE_ENABLE=n (UCX), "
-	       "FI_MR_CACHE_MAX_COUNT=0 (libfabric)");
+	show_uring(f, v);
+	show_keepers(f, v);
+	if (!v->nadvice)
+		advise(v, UNKNOWN, false,
+		       "unregister what is no longer used: whatever registered it for a "
+		       "device has a call for that");
 	advise_trace(f, v);
 }
 
@@ -153,6 +156,7 @@ static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 	       "as "
 	       "long as its name or a mapping does: shm_unlink(), ipcrm",
 	       (int)f->now->process.pid);
+	show_keepers(f, v);
 	advise_trace(f, v);
 }
 

@@ -69,6 +69,8 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 	for (size_t i = 0; i < f->now->nheaps; i++)
 		if (f->now->heaps[i]->status == HEAP_UNSUPPORTED)
 			show_unsupported(f->now->heaps[i], v);
+	show_uring(f, v);
+	show_keepers(f, v);
 	advise(v, UNKNOWN, false,
 	       "see the largest mappings: fallow regions %d; whether they grow: fallow "
 	       "report %d --after=60s",

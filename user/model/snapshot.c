@@ -14,10 +14,12 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "heap/keepers.h"
 #include "heap/known.h"
 #include "model/size.h"
 #include "model/sweep.h"
 #include "model/zeros.h"
+#include "target/uring.h"
 
 /* Huge pages that are worth to be read: so many bytes, and one of so many of all. */
 #define HUGE_FLOOR (8u << 20)
@@ -171,7 +173,8 @@ static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
 			s->heaps[s->nheaps++] = h;
 	}
 	decoded = s->nheaps;
-	if (known_detect(&src, s->heaps, &s->nheaps, e))
+	if (known_detect(&src, s->heaps, &s->nheaps, e) ||
+	    keepers_find(&src, &s->keepers, e))
 		return -1;
 	warn_of_heaps(s, decoded);
 	return 0;
@@ -254,6 +257,34 @@ static void add_pinned(struct snapshot *s, const struct target *t)
 	for (int c = 0; c < LEDGER_CLASSES; c++)
 		sum = count_add(sum, s->ledger[c].pinned);
 	s->pinned = sum == UNKNOWN ? target_pinned(t) : sum;
+}
+
+/* Of what is pinned, who pins it, where the kernel tells. */
+static int add_uring(struct snapshot *s, const struct target *t, struct error *e)
+{
+	struct uring_buffers u;
+	int err;
+
+	if (!s->pinned)
+		return 0;
+	err = uring_buffers_read(t, &u);
+	if (err)
+		return error_sys(e, -err, "process %d, its io_uring buffers",
+				 (int)t->pid);
+	s->uring_bytes = u.bytes;
+	s->uring_buffers = u.registered;
+	s->urings = u.rings;
+	if (u.partial)
+		snapshot_warn(
+			s,
+			"there are too many open files, or io_uring buffers, to look at "
+			"all of them: more may be registered");
+	for (size_t i = 0; i < s->vmas.n; i++)
+		if (!s->regions[i].owner[0] &&
+		    uring_buffers_touch(&u, s->vmas.v[i].start, s->vmas.v[i].end))
+			s->regions[i].owner = "io_uring";
+	uring_buffers_free(&u);
+	return 0;
 }
 
 /* Reading huge pages takes time: only where they are a good part of all. */
@@ -342,7 +373,7 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 	}
 	add_up(s, p->known);
 	add_pinned(s, t);
-	if (add_kinds(s, e) || add_zeros(s, t, how, e)) {
+	if (add_uring(s, t, e) || add_kinds(s, e) || add_zeros(s, t, how, e)) {
 		snapshot_free(s);
 		return -1;
 	}

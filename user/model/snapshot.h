@@ -21,7 +21,7 @@
 
 /* A VMA and how the sweep filed its pages; parallel to snapshot.vmas. */
 struct region {
-	const char *owner; /* "glibc", "stack", "" */
+	const char *owner; /* "glibc", "stack", "io_uring" (who pins it), "" */
 	uint64_t resident[LEDGER_CLASSES];
 	uint64_t swapped[LEDGER_CLASSES];
 };
@@ -80,6 +80,10 @@ struct snapshot {
 	/* In mappings that are locked, and resident from end to end for that. */
 	uint64_t locked_whole[LEDGER_CLASSES];
 	uint64_t pinned; /* by DMA: UNKNOWN, where neither source nor kernel tells */
+	uint32_t keepers; /* bit i: heap/keepers.h's keepers[i] is mapped */
+	/* Registered with io_uring, each byte once; 0 also where nothing is pinned. */
+	uint64_t uring_bytes;
+	size_t uring_buffers, urings;
 	uint64_t huge; /* in anonymous transparent huge pages */
 	uint64_t huge_zero; /* of that, small pages of zeros alone; UNKNOWN: not looked */
 	struct piece *pieces; /* by address; kept when the mappings are not */
