@@ -29,15 +29,19 @@ MANPAGES := $(wildcard Documentation/*.1)
 ifneq ($(filter-out kmod clean lint check workloads,$(or $(MAKECMDGOALS),all)),)
 missing := $(strip $(foreach p,$(PACKAGES),$(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p))))
 missing += $(foreach f,$(D3) $(D3_LICENCE),$(if $(wildcard $(f)),,$(f)))
+# It has no file of pkg-config's.
+ifeq ($(shell printf '\043include <libiberty/demangle.h>' | $(CC) -E -o /dev/null - 2>/dev/null || echo no),no)
+missing += libiberty
+endif
 missing := $(strip $(missing))
 ifneq ($(missing),)
-$(error not found: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev node-d3)
+$(error not found: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev libiberty-dev node-d3)
 endif
 endif
 
 # Headers of libraries are not ours to warn about.
 LIB_CFLAGS := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null))
-LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -lm
+LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty -lm
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
 

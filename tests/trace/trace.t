@@ -267,6 +267,55 @@ def check_remapped(seed):
            f"{sums} {claimed} {trace['corrected_bytes']} {trace['warnings']}")
 
 
+CXX = """
+#include <cstdio>
+#include <cstring>
+#include <sys/mman.h>
+namespace pool {
+template <typename T> __attribute__((noinline)) void *grow(unsigned long n)
+{
+	void *p = mmap(nullptr, n * sizeof(T), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, 4096);
+	return p;
+}
+}
+int main()
+{
+	puts("ready");
+	fflush(stdout);
+	getchar();
+	for (int i = 0; i < 3; i++)
+		pool::grow<long>(1 << 20);
+	puts("done");
+	fflush(stdout);
+	getchar();
+	getchar();
+}
+"""
+
+
+def check_demangled():
+    """A function of C++, by the name that its source has."""
+    name = "a function of C++ is named as its source does"
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "pool")
+        built = subprocess.run(["g++", "-x", "c++", "-O1", "-o", path, "-"], check=False,
+                               input=CXX, text=True, stderr=subprocess.DEVNULL)
+        if built.returncode:
+            tap.skip(name, "g++ is missing")
+            return
+
+        def take():
+            with Workload(path) as w:
+                return traced(w.pid, w.work)
+
+        trace, _ = lossless(take)
+    grown = sum(s["still_mapped_bytes"] for s in trace["stacks"] for f in s["frames"]
+                if f["demangled"] == "void* pool::grow<long>(unsigned long)")
+    tap.ok(grown == 3 * (8 << 20), name, trace["stacks"])
+
+
 def check_names():
     """Symbols that would move a terminal's cursor."""
     with tempfile.TemporaryDirectory() as folder:
@@ -306,5 +355,6 @@ check_untouched()
 check_churn()
 for order in range(3):
     check_remapped(order)
+check_demangled()
 check_names()
 tap.done()

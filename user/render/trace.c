@@ -53,9 +53,9 @@ static void put_frame(FILE *out, const struct frame *f)
 	char function[NAME_TEXT], module[NAME_TEXT];
 
 	escape_terminal(module, sizeof(module), f->module ? f->module : "");
-	if (f->function)
+	if (frame_name(f))
 		fprintf(out, "      %s+0x%" PRIx64 "  %s\n",
-			escape_terminal(function, sizeof(function), f->function),
+			escape_terminal(function, sizeof(function), frame_name(f)),
 			f->function_offset, module);
 	else if (f->has_offset)
 		fprintf(out, "      %s+0x%" PRIx64 "\n", module, f->offset);

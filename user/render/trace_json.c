@@ -13,8 +13,9 @@ static json_t *text_or_null(const char *raw)
 
 static json_t *frame_json(const struct frame *f)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "address", value_address(f->pc),
-			 "function", text_or_null(f->function), "function_offset",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+			 value_address(f->pc), "function", text_or_null(f->function),
+			 "demangled", text_or_null(f->readable), "function_offset",
 			 f->function ? value_count(f->function_offset) : json_null(),
 			 "module", text_or_null(f->module), "offset",
 			 f->has_offset ? value_address(f->offset) : json_null());

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/demangle.h"
+
 #define MEMO	 65536 /* a power of two */
 #define NAME_LEN 1024 /* of a longer name, that much */
 
@@ -99,6 +101,19 @@ static const char *intern(struct stacks *st, const char *text)
 	return node ? *node : NULL;
 }
 
+static const char *readable(struct stacks *st, const char *function)
+{
+	char name[NAME_LEN];
+
+	return function && demangle(function, name, sizeof(name)) ? intern(st, name)
+								  : NULL;
+}
+
+const char *frame_name(const struct frame *f)
+{
+	return f->readable ? f->readable : f->function;
+}
+
 static struct frame *new_frame(struct stacks *st, uint64_t pc, bool returns)
 {
 	struct frame *f;
@@ -111,6 +126,7 @@ static struct frame *new_frame(struct stacks *st, uint64_t pc, bool returns)
 	*f = (struct frame){ .pc = pc,
 			     .returns = returns,
 			     .function = intern(st, p.function),
+			     .readable = readable(st, p.function),
 			     .function_offset = p.function_offset,
 			     .module = intern(st, p.module),
 			     .has_offset = p.has_offset,

@@ -21,6 +21,7 @@ struct frame {
 	uint64_t pc; /* innermost: of the system call; else where a call returns to */
 	bool returns;
 	const char *function; /* raw, as the file has it; NULL: unknown */
+	const char *readable; /* demangled; NULL: function is what the source has */
 	uint64_t function_offset;
 	const char *module; /* raw; NULL: none */
 	bool has_offset;
@@ -50,6 +51,9 @@ struct stacks {
 /* Returns 0 or -ENOMEM. */
 int stacks_open(struct stacks *st, struct unwinder *u);
 void stacks_close(struct stacks *st);
+
+/* The name of its function to be shown, raw; NULL: unknown. */
+const char *frame_name(const struct frame *f);
 
 /* Which stack a sample has: STACK_OTHER if it cannot be kept. */
 uint32_t stacks_find(struct stacks *st, const struct sample *s);
