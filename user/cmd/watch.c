@@ -53,6 +53,17 @@ uint64_t watch_next(uint64_t begun, uint64_t took, uint64_t interval_ns)
 	return begun + (interval_ns > 2 * took ? interval_ns : 2 * took);
 }
 
+int watch_left_ms(uint64_t next)
+{
+	uint64_t now = watch_now();
+
+	if (now >= next)
+		return 0;
+	return next - now > WATCH_WAIT_MS * 1000000ull
+		       ? WATCH_WAIT_MS
+		       : (int)((next - now) / 1000000u) + 1;
+}
+
 static void sleep_until(uint64_t when)
 {
 	struct timespec ts = { .tv_sec = (time_t)(when / 1000000000u),
@@ -77,7 +88,9 @@ static int print_json(const struct snapshot *now, const struct snapshot *before,
 
 static int watch_json(struct looks *l, struct error *e)
 {
-	struct snapshot looks[2] = { { .source = NULL } }; /* the newest, and the one before */
+	struct snapshot looks[2] = {
+		{ .source = NULL }
+	}; /* the newest, and the one before */
 	int n = 0, err = 0;
 
 	while (!watch_stop && !err) {

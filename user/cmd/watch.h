@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Private to fallow watch: what its screen and its lines of JSON share. */
+/* What the live screens of fallow watch and fallow top, and lines of JSON, share. */
 #ifndef FALLOW_WATCH_H
 #define FALLOW_WATCH_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cmd/cmd.h"
+#include "model/node.h"
 
 /* Signals that end the program set it, so that the terminal can be put in order first. */
 extern volatile sig_atomic_t watch_stop;
@@ -19,6 +20,12 @@ extern volatile sig_atomic_t watch_stop;
 uint64_t watch_next(uint64_t begun, uint64_t took, uint64_t interval_ns);
 
 uint64_t watch_now(void);
+
+/* How long to wait for a key at most, in ms. */
+#define WATCH_WAIT_MS 1000
+
+/* How long to wait for one now, until @next, in ms; 0: not at all. */
+int watch_left_ms(uint64_t next);
 
 void watch_catch_signals(void);
 
@@ -36,5 +43,8 @@ struct looks {
  * that was not the first one, the user has seen that.
  */
 int watch_screen(struct looks *l, struct error *e);
+
+/* Likewise, of all processes; @n is empty at first. */
+int top_screen(struct node *n, const struct options *o, struct error *e);
 
 #endif

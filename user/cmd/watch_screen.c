@@ -7,14 +7,10 @@
 #include <unistd.h>
 
 #include "cmd/watch.h"
+#include "model/earlier.h"
 #include "render/terminal.h"
 #include "render/tui.h"
 #include "store/record.h"
-
-/* How old what verdicts compare with is: between that and twice as much. */
-#define COMPARE_NS 30000000000ull
-
-#define KEY_WAIT_MS 1000
 
 struct screen {
 	struct looks *looks;
@@ -22,40 +18,13 @@ struct screen {
 	struct tui tui;
 	struct verdicts verdicts;
 	struct history history;
-	struct snapshot now, older, newer; /* older than now, but newer than older */
-	bool has_now, has_older, has_newer;
+	struct snapshot now;
+	bool has_now;
+	struct earlier earlier; /* that verdicts compare with */
 	struct record mark, last; /* what changes are told from; and to */
 	bool has_mark, has_last;
 	struct match *regions;
 };
-
-/* Keeps what was shown, if it is of use to compare with later. */
-static void put_by(struct screen *w)
-{
-	if (!w->has_now)
-		return;
-	snapshot_shed(&w->now);
-	w->has_now = false;
-	if (!w->has_older) {
-		w->older = w->now;
-		w->has_older = true;
-	} else if (!w->has_newer &&
-		   w->now.monotonic_ns - w->older.monotonic_ns >= COMPARE_NS) {
-		w->newer = w->now;
-		w->has_newer = true;
-	} else {
-		snapshot_free(&w->now);
-	}
-}
-
-static void take_turns(struct screen *w)
-{
-	if (!w->has_newer || w->now.monotonic_ns - w->newer.monotonic_ns < COMPARE_NS)
-		return;
-	snapshot_free(&w->older);
-	w->older = w->newer;
-	w->has_newer = false;
-}
 
 /* Which regions changed since the mark. Without memory none is shown. */
 static void compare(struct screen *w)
@@ -110,15 +79,15 @@ static int look(struct screen *w, struct error *e)
 
 	if (w->looks->next(w->looks, &s, e))
 		return -1;
-	put_by(w);
+	if (w->has_now)
+		earlier_put(&w->earlier, &w->now);
 	w->now = s;
 	w->has_now = true;
-	take_turns(w);
 	t->now = &w->now;
-	t->before = w->has_older ? &w->older : NULL;
+	t->before = earlier_get(&w->earlier, &w->now);
 	verdicts_judge(&w->verdicts, t->now, t->before);
 	if (w->looks->note[0])
-		memcpy(t->message, w->looks->note, sizeof(w->looks->note));
+		memcpy(t->in.message, w->looks->note, sizeof(w->looks->note));
 	w->looks->note[0] = '\0';
 	if (remember(w, e))
 		return -1;
@@ -142,8 +111,9 @@ static void end(struct screen *w, const struct error *e)
 	struct tui *t = &w->tui;
 	char when[TUI_WHEN];
 
-	t->ended = true;
-	snprintf(t->message, sizeof(t->message), "%s: the last look is of %s: %.300s",
+	t->in.ended = true;
+	snprintf(t->in.message, sizeof(t->in.message),
+		 "%s: the last look is of %s: %.300s",
 		 e->status == EXIT_GONE ? "ENDED" : "STOPPED",
 		 tui_when(when, &w->now.time), e->text);
 }
@@ -156,9 +126,9 @@ static void save(struct screen *w)
 
 	memcpy(path, t->path, sizeof(path));
 	if (snapshot_keep(&w->now, path, &e))
-		snprintf(t->message, sizeof(t->message), "%.400s", e.text);
+		snprintf(t->in.message, sizeof(t->in.message), "%.400s", e.text);
 	else
-		snprintf(t->message, sizeof(t->message), "written: %.400s", path);
+		snprintf(t->in.message, sizeof(t->in.message), "written: %.400s", path);
 }
 
 static void remark(struct screen *w)
@@ -166,7 +136,7 @@ static void remark(struct screen *w)
 	struct error e;
 
 	if (mark(w, &e))
-		snprintf(w->tui.message, sizeof(w->tui.message), "%.400s", e.text);
+		snprintf(w->tui.in.message, sizeof(w->tui.in.message), "%.400s", e.text);
 	compare(w);
 }
 
@@ -198,18 +168,15 @@ static void wait_keys(struct screen *w, uint64_t begun)
 	uint64_t took = watch_now() - begun;
 
 	while (!watch_stop) {
-		uint64_t now = watch_now(), left = KEY_WAIT_MS * 1000000ull;
+		int ms = t->in.paused || t->in.ended
+				 ? WATCH_WAIT_MS
+				 : watch_left_ms(
+					   watch_next(begun, took, t->in.interval_ns));
 		int key;
 
-		if (!t->paused && !t->ended) {
-			uint64_t next = watch_next(begun, took, t->interval_ns);
-
-			if (now >= next)
-				return;
-			if (next - now < left)
-				left = next - now;
-		}
-		key = terminal_key(&w->terminal, (int)(left / 1000000u) + 1);
+		if (!ms)
+			return;
+		key = terminal_key(&w->terminal, ms);
 		if (key == ERR)
 			continue;
 		if (key != KEY_RESIZE && act(w, key))
@@ -230,7 +197,7 @@ static int run(struct screen *w, struct error *e)
 		show(w);
 		wait_keys(w, begun);
 		begun = watch_now();
-		if (watch_stop || w->tui.ended)
+		if (watch_stop || w->tui.in.ended)
 			continue;
 		err = look(w, e);
 		if (err)
@@ -245,7 +212,7 @@ int watch_screen(struct looks *l, struct error *e)
 	struct screen w = { .looks = l };
 	int err;
 
-	w.tui.interval_ns = l->o->interval_ns;
+	w.tui.in.interval_ns = l->o->interval_ns;
 	w.tui.history = &w.history;
 	w.tui.verdicts = &w.verdicts;
 	err = run(&w, e);
@@ -255,9 +222,6 @@ int watch_screen(struct looks *l, struct error *e)
 	history_free(&w.history);
 	if (w.has_now)
 		snapshot_free(&w.now);
-	if (w.has_older)
-		snapshot_free(&w.older);
-	if (w.has_newer)
-		snapshot_free(&w.newer);
+	earlier_free(&w.earlier);
 	return err;
 }

@@ -95,14 +95,6 @@ void tui_spark(struct canvas *c, const struct tui *t, int row, int col, int widt
 	canvas_spark(c, row, col, ink, v, n, low, high);
 }
 
-void tui_scrolls(struct tui *t, size_t lines, int room)
-{
-	t->page = room > 0 ? (size_t)room : 0;
-	t->most = lines > t->page ? lines - t->page : 0;
-	if (t->scroll > t->most)
-		t->scroll = t->most;
-}
-
 /* How much of @line fits in @width bytes, at most; not cut within a word if that can be. */
 static size_t fitting(const char *line, size_t len, size_t width)
 {
@@ -150,9 +142,9 @@ int tui_text(struct canvas *c, struct tui *t, int row, int end, const char *text
 {
 	size_t lines = break_lines(NULL, text, c->cols, 0, 0, 0);
 
-	tui_scrolls(t, lines, end - row);
-	break_lines(c, text, c->cols, row, end, t->scroll);
-	row += (int)(lines - t->scroll);
+	input_scrolls(&t->in, lines, end - row);
+	break_lines(c, text, c->cols, row, end, t->in.scroll);
+	row += (int)(lines - t->in.scroll);
 	return row < end ? row : end;
 }
 
@@ -205,21 +197,6 @@ int tui_head(struct canvas *c, const struct tui *t, int row)
 	return row;
 }
 
-static void draw_message(struct canvas *c, const struct tui *t, int row)
-{
-	char text[TUI_TEXT * 4];
-
-	if (t->typing)
-		canvas_printf(c, row, 0, INK_BOLD, "%s: %s_   (Enter; Esc: not)",
-			      t->typing == TUI_TYPES_PATH ? "save to" : "filter",
-			      escape_terminal(text, sizeof(text), t->typed));
-	else if (t->message[0])
-		canvas_put(c, row, 0, t->ended ? INK_WARN : INK_BOLD,
-			   escape_terminal(text, sizeof(text), t->message));
-	else if (t->paused)
-		canvas_put(c, row, 0, INK_WARN, "paused: p goes on");
-}
-
 static void draw_foot(struct canvas *c, const struct tui *t, int row)
 {
 	int col = 1;
@@ -232,15 +209,15 @@ static void draw_foot(struct canvas *c, const struct tui *t, int row)
 		col++;
 	}
 	canvas_printf(c, row, col, INK_BAR, "  %g s  ? help  q: quit",
-		      (double)t->interval_ns / 1e9);
+		      (double)t->in.interval_ns / 1e9);
 }
 
 void tui_draw(struct canvas *c, struct tui *t)
 {
-	t->most = 0;
-	t->page = 0;
+	t->in.most = 0;
+	t->in.page = 0;
 	if (t->now)
 		views[t->view].draw(c, t, 0, c->rows - 2);
-	draw_message(c, t, c->rows - 2);
+	input_draw(c, &t->in, c->rows - 2);
 	draw_foot(c, t, c->rows - 1);
 }

@@ -15,6 +15,7 @@
 #include "model/snapshot.h"
 #include "model/verdict.h"
 #include "render/canvas.h"
+#include "render/input.h"
 
 enum tui_view {
 	TUI_LEDGER,
@@ -35,10 +36,8 @@ enum tui_sort {
 	TUI_SORTS
 };
 
-/* A line that is being typed, and what it is for. */
+/* What is being typed. */
 enum tui_typing { TUI_TYPES_NOTHING, TUI_TYPES_FILTER, TUI_TYPES_PATH };
-
-#define TUI_TEXT 512
 
 /* What a key asks for that is not the screen's own. */
 enum tui_action {
@@ -62,16 +61,10 @@ struct tui {
 	enum tui_view view, behind; /* behind: help goes back to it */
 	enum tui_sort sort;
 	bool by_age; /* the map */
-	bool paused, ended; /* ended: the last look stays */
-	size_t scroll; /* lines */
-	size_t most; /* of scroll, as drawn last; a page is one of so many lines */
-	size_t page;
-	uint64_t interval_ns;
-	char filter[TUI_TEXT]; /* of regions; "" for all */
-	char path[TUI_TEXT];
+	struct input in;
+	char filter[INPUT_TEXT]; /* of regions; "" for all */
+	char path[INPUT_TEXT];
 	enum tui_typing typing;
-	char typed[TUI_TEXT];
-	char message[TUI_TEXT]; /* until the next key; if ended, what happened */
 };
 
 void tui_draw(struct canvas *c, struct tui *t);

@@ -36,9 +36,6 @@ void tui_spark(struct canvas *c, const struct tui *t, int row, int col, int widt
  */
 int tui_text(struct canvas *c, struct tui *t, int row, int end, const char *text);
 
-/* Tells how far a list of @lines can be scrolled where @room of them fit. */
-void tui_scrolls(struct tui *t, size_t lines, int room);
-
 /* Bytes a minute, of late. */
 int64_t tui_rate(const struct tui *t, enum quantity q);
 

@@ -147,7 +147,7 @@ static void draw_totals(struct canvas *c, const struct tui *t, int row,
 	}
 	canvas_printf(c, row, 0, INK_BOLD,
 		      "%zu to %zu of %zu regions%s, resident %s, change %s",
-		      n ? t->scroll + 1 : 0, t->scroll + shown, n,
+		      n ? t->in.scroll + 1 : 0, t->in.scroll + shown, n,
 		      t->filter[0] ? " that match the filter" : "",
 		      size_format(a, resident), size_format_change(b, change));
 }
@@ -165,9 +165,9 @@ void tui_regions(struct canvas *c, struct tui *t, int row, int end)
 		canvas_put(c, row, 0, INK_WARN, "out of memory");
 		return;
 	}
-	tui_scrolls(t, n, end - row);
-	for (; row < end && t->scroll + shown < n; shown++)
-		draw_region(c, row++, list[t->scroll + shown]);
+	input_scrolls(&t->in, n, end - row);
+	for (; row < end && t->in.scroll + shown < n; shown++)
+		draw_region(c, row++, list[t->in.scroll + shown]);
 	draw_totals(c, t, end, list, n, shown);
 	free(list);
 }
