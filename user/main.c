@@ -16,6 +16,7 @@ static const struct command {
 	{ "regions", cmd_regions, "the same by mapping" },
 	{ "heap", cmd_heap, "the same by allocator and arena" },
 	{ "watch", cmd_watch, "a live screen of a process" },
+	{ "top", cmd_top, "all processes, ranked by their fallow memory" },
 	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
 	{ "snapshot", cmd_snapshot, "keep one look in a file" },
 	{ "diff", cmd_diff, "what changed between two snapshots, or over a time" },

@@ -13,8 +13,10 @@
 
 #include "model/history.h"
 #include "model/map.h"
+#include "model/node.h"
 #include "render/canvas.h"
 #include "render/tui.h"
+#include "render/tui_top.h"
 
 #define MIB (1ull << 20)
 #define SECOND 1000000000ull
@@ -192,7 +194,7 @@ static void set_up(struct shown *s)
 	s->m[1].now = (struct match_side){ &s->r[1], 1, 0x9000, 0x4000, 4096, 0 };
 	s->t = (struct tui){ .now = &s->now, .history = &s->history,
 			     .verdicts = &s->verdicts, .regions = s->m, .nregions = 2,
-			     .interval_ns = 2 * SECOND,
+			     .in.interval_ns = 2 * SECOND,
 			     .mark = *history_at(&s->history, 0) };
 }
 
@@ -249,7 +251,7 @@ static void test_keys(void **state)
 	assert_non_null(strstr(screen(&s.t, 24, 80), "1 to 1 of 1 regions that match"));
 	type(&s.t, "/");
 	tui_key(&s.t, KEY_BACKSPACE);
-	assert_string_equal(s.t.typed, "hea");
+	assert_string_equal(s.t.in.typed, "hea");
 	tui_key(&s.t, 27);
 	assert_string_equal(s.t.filter, "heap");
 	type(&s.t, "sss?");
@@ -258,13 +260,13 @@ static void test_keys(void **state)
 	type(&s.t, "?\t\t\t\t");
 	assert_int_equal(s.t.view, TUI_LEDGER);
 	type(&s.t, "+-");
-	assert_int_equal(s.t.interval_ns, 2 * SECOND);
+	assert_int_equal(s.t.in.interval_ns, 2 * SECOND);
 	type(&s.t, "p");
 	assert_non_null(strstr(screen(&s.t, 24, 80), "paused"));
 	assert_int_equal(tui_key(&s.t, 'p'), TUI_LOOK);
 	assert_int_equal(tui_key(&s.t, 'b'), TUI_MARK);
 	type(&s.t, "w");
-	for (int i = 0; i < 2 * TUI_TEXT; i++)
+	for (int i = 0; i < 2 * INPUT_TEXT; i++)
 		tui_key(&s.t, 'x');
 	tui_key(&s.t, 'U' - '@');
 	type(&s.t, "out");
@@ -301,13 +303,57 @@ static void test_scroll(void **state)
 	history_free(&s.history);
 }
 
+static const char *top_screen_of(struct tui_top *t, int rows, int cols)
+{
+	struct canvas c;
+
+	assert_int_equal(canvas_init(&c, rows, cols, false), 0);
+	tui_top_draw(&c, t);
+	drawn(&c);
+	canvas_free(&c);
+	return text;
+}
+
+static void test_top(void **state)
+{
+	struct pages pages = { .ops = &pages_procfs };
+	struct node_process v[] = {
+		{ .pid = 7, .comm = "big\033", .rss = 900 * MIB, .anon = 800 * MIB,
+		  .state = NODE_LOOKED, .fallow = 300 * MIB, .returnable = 200 * MIB,
+		  .verdict = VERDICT_RETENTION, .before = { SECOND, 840 * MIB },
+		  .counted_ns = 31 * SECOND },
+		{ .pid = 8, .comm = "small", .rss = 2 * MIB, .anon = MIB },
+		{ .pid = 9, .comm = "secret", .anon = 5000 * MIB, .state = NODE_DENIED },
+	};
+	struct node n = { .pages = &pages, .v = v, .n = 3, .total = 8192 * MIB,
+			  .available = UNKNOWN, .of_state = { 1, 1, 1, 0 } };
+	struct tui_top t = { .node = &n, .in.interval_ns = 2 * SECOND };
+
+	(void)state;
+	assert_true(node_rank(&v[0], &v[1]) < 0 && node_rank(&v[1], &v[2]) < 0);
+	assert_non_null(strstr(top_screen_of(&t, 24, 80),
+			       "      7 big\\x1b       900.0 MiB      300.0 MiB"
+			       "   +120.0 MiB/min  retention\n"));
+	assert_non_null(strstr(text, "     <= 1.0 MiB                -  not looked at\n"));
+	assert_non_null(strstr(text, "at most 5,001.0 MiB in 2 others"));
+	assert_int_equal(tui_top_key(&t, 'g'), TOP_NONE);
+	assert_int_equal(tui_top_key(&t, '/'), TOP_NONE);
+	assert_int_equal(tui_top_key(&t, 'S'), TOP_NONE);
+	assert_int_equal(tui_top_key(&t, '\n'), TOP_NONE);
+	assert_null(strstr(top_screen_of(&t, 24, 120), "big"));
+	assert_non_null(strstr(text, "secret"));
+	for (int rows = 0; rows < 30; rows++)
+		top_screen_of(&t, rows, rows * 7 % 130);
+	assert_int_equal(tui_top_key(&t, 'q'), TOP_QUIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_canvas),	cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_history), cmocka_unit_test(test_map),
 		cmocka_unit_test(test_views),	cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_scroll),
+		cmocka_unit_test(test_scroll),	cmocka_unit_test(test_top),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");

@@ -32,6 +32,7 @@
 #define OPT_OUTPUT   (1u << 12) /* -o, which is then a must */
 #define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
 #define OPT_EXPORT   (1u << 14) /* several targets or --all, --format, maybe -o */
+#define OPT_ONCE     (1u << 20)
 
 enum export_format {
 	EXPORT_OPENMETRICS,
@@ -57,6 +58,7 @@ struct options {
 	bool by_size; /* heaps by size class */
 	bool quick; /* heaps by their free lists */
 	bool map; /* of the address space */
+	bool once; /* no live screen */
 	bool quiet; /* no progress: the screen is drawn upon */
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
@@ -68,11 +70,17 @@ struct options {
 };
 
 /* The help for what most commands take. */
-#define HELP_TARGET                                                                      \
+#define HELP_SOURCE_LINE                                                                 \
 	"  --source=S        page facts from kmod, procfs, or auto (kmod if it "         \
-	"answers)\n"                                                                     \
+	"answers)\n"
+
+#define HELP_TARGET                                                                      \
+	HELP_SOURCE_LINE                                                                 \
 	"  --cgroup=PATH     the process in this cgroup, instead of TARGET\n"            \
 	"  -h, --help\n"
+
+/* For one that takes no target. */
+#define HELP_SOURCE HELP_SOURCE_LINE "  -h, --help\n"
 
 #define HELP_VIEW                                                                        \
 	"  --freeze          stop the process (SIGSTOP) during the look\n"               \
@@ -132,6 +140,7 @@ int cmd_report(int argc, char **argv);
 int cmd_regions(int argc, char **argv);
 int cmd_heap(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_diff(int argc, char **argv);

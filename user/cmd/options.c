@@ -32,7 +32,8 @@ enum {
 	KEY_FOR,
 	KEY_FORMAT,
 	KEY_ALL,
-	KEY_TOP
+	KEY_TOP,
+	KEY_ONCE
 };
 
 static const struct known_option {
@@ -52,6 +53,7 @@ static const struct known_option {
 	{ { "sort", required_argument, NULL, KEY_SORT }, OPT_COLUMNS },
 	{ { "show-data", no_argument, NULL, KEY_SHOW_DATA }, OPT_HEAP },
 	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
+	{ { "once", no_argument, NULL, KEY_ONCE }, OPT_ONCE },
 	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
 	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT | OPT_EXPORT },
 	{ { "format", required_argument, NULL, KEY_FORMAT }, OPT_EXPORT },
@@ -208,6 +210,9 @@ static int apply(struct options *o, int key, struct error *e)
 		return 0;
 	case KEY_SHOW_DATA:
 		o->show_data = true;
+		return 0;
+	case KEY_ONCE:
+		o->once = true;
 		return 0;
 	case KEY_QUICK:
 		o->quick = true;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The live screen of fallow top: rounds and keys in turn. */
+#include <ncurses.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd/watch.h"
+#include "render/terminal.h"
+#include "render/tui_top.h"
+
+/* For how long a round looks, so that keys are soon answered. */
+#define FIRST_NS 1000000000ull
+#define ROUND_NS 300000000ull
+
+struct screen {
+	struct terminal terminal;
+	struct tui_top top;
+};
+
+static void draw(struct canvas *c, void *arg)
+{
+	tui_top_draw(c, arg);
+}
+
+static void show(struct screen *w)
+{
+	terminal_show(&w->terminal, draw, &w->top);
+}
+
+/* Whether to look now. */
+static bool act(struct screen *w, int key)
+{
+	enum tui_top_action action = tui_top_key(&w->top, key);
+
+	if (action == TOP_QUIT)
+		watch_stop = 1;
+	return action == TOP_LOOK;
+}
+
+/* Takes keys until it is time for another round, after one that began at @begun. */
+static void wait_keys(struct screen *w, uint64_t begun)
+{
+	uint64_t took = watch_now() - begun;
+
+	while (!watch_stop) {
+		int ms = w->top.in.paused ? WATCH_WAIT_MS
+					  : watch_left_ms(watch_next(
+						    begun, took, w->top.in.interval_ns));
+		int key;
+
+		if (!ms)
+			return;
+		key = terminal_key(&w->terminal, ms);
+		if (key == ERR)
+			continue;
+		if (key != KEY_RESIZE && act(w, key))
+			return;
+		show(w);
+	}
+}
+
+int top_screen(struct node *n, const struct options *o, struct error *e)
+{
+	struct screen w = { .top = { .node = n, .in.interval_ns = o->interval_ns } };
+	uint64_t begun = watch_now();
+	int err;
+
+	watch_catch_signals();
+	err = node_round(n, FIRST_NS, &watch_stop, e);
+	if (err || terminal_open(&w.terminal, want_colour(STDOUT_FILENO), e))
+		return -1;
+	while (!watch_stop && !err) {
+		show(&w);
+		wait_keys(&w, begun);
+		begun = watch_now();
+		if (!watch_stop)
+			err = node_round(n, ROUND_NS, &watch_stop, e);
+	}
+	terminal_close(&w.terminal);
+	return err;
+}
