@@ -2,36 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # watch, as a person uses it: in a terminal, with keys.
 load common
+load terminal
 
 setup() {
-	command -v tmux >/dev/null || skip "no tmux"
-	session=fallow-$BATS_TEST_NUMBER-$$
-	cd "$BATS_TEST_TMPDIR" || return
+	begin_terminal
 }
 
 more_teardown() {
-	tmux -L "$session" kill-server 2>/dev/null || true
+	end_terminal
 }
 
-# A terminal of $1x$2 in which "$3 fallow watch" runs; its status is shown behind it.
+# watch in a terminal of $1x$2, with $3 before it.
 watch_in() {
-	more_teardown
-	session+=+ # a server that ends still has its socket
-	tmux -L "$session" -f /dev/null new-session -d -x "$1" -y "$2" \
-		"stty -g >before; LANG=C.UTF-8 $3 $fallow watch -i 0.5 ${4-} $target; echo status=\$?
-		stty -g >after; sleep 600" 3>&-
-}
-
-screen() {
-	tmux -L "$session" capture-pane -p "$@"
-}
-
-shows() {
-	screen | grep -q -E -- "$1"
-}
-
-lacks() {
-	if shows "$1"; then return 1; fi
+	run_in "$1" "$2" "${3-} $fallow watch -i 0.5 $target"
 }
 
 # A program on glibc with much that is free, in pieces large and small.
@@ -42,26 +25,6 @@ y = x[::7]
 del x[10000:]
 print("ready", flush=True)
 sys.stdin.read()'
-}
-
-# Types keys, as tmux names them.
-keys() {
-	tmux -L "$session" send-keys "$@"
-}
-
-resize() {
-	tmux -L "$session" resize-window -x "$1" -y "$2"
-}
-
-# The process of fallow in the terminal.
-watcher() {
-	pgrep -x fallow -P "$(tmux -L "$session" list-panes -F '#{pane_pid}')"
-}
-
-ended_well() { # STATUS
-	eventually shows "status=$1"
-	eventually test -s after
-	cmp before after
 }
 
 @test "what it is, whether it grows, what would help: at a glance, in any size" {
@@ -222,7 +185,7 @@ ended_well() { # STATUS
 		if [ $signal = INT ]; then
 			keys C-c
 		else
-			kill -$signal "$(watcher)"
+			kill -$signal "$(pid_of fallow)"
 		fi
 		ended_well 0
 		lacks 'heap\.used'
