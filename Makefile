@@ -5,6 +5,7 @@
 #   make check          the whole test suite (scripts/check)
 #   make lint           style and static analysis
 #   make bench          the benchmarks, printed as a table
+#   make compare        Documentation/comparison.md, from the usual instruments run anew
 #   make install        the tool, to $(DESTDIR)$(PREFIX)
 #   make clean
 
@@ -45,7 +46,7 @@ LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty -lm
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
 
-.PHONY: all kmod check lint bench units workloads install clean
+.PHONY: all kmod check lint bench compare units workloads install clean
 
 all: $(O)/fallow
 
@@ -121,6 +122,9 @@ lint:
 
 bench: all
 	scripts/bench
+
+compare: all
+	scripts/compare
 
 install: all
 	install -D -m 755 $(O)/fallow $(DESTDIR)$(PREFIX)/bin/fallow

@@ -22,6 +22,8 @@ def heads(path):
     with open(path, encoding="utf-8") as f:
         head = f.read().partition("*/")[0].partition('"""\nimport')[0]
     facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause): (.*)$", head, re.M))
+    about = re.search(r'(?:/\*|""")\n(?! \* SPDX)(.*?)\n(?: \*)?\n', head, re.S)[1]
+    facts["About"] = " ".join(about.replace("\n *", "\n").split()).lstrip("* ")
     yield facts
     for other in re.findall(r"^ \* Also: (.*)$", head, re.M):
         yield {**facts, "Env": other, "Title": f" with {other}"}
@@ -30,10 +32,11 @@ def heads(path):
 class Scenario:
     def __init__(self, path, facts):
         self.name = os.path.splitext(os.path.basename(path))[0]
-        self.command = path if path.endswith(".py") else os.path.join(BUILT, self.name)
+        self.source, self.is_python = path, path.endswith(".py")
+        self.command = path if self.is_python else os.path.join(BUILT, self.name)
         self.verdict, self.after = facts["Verdict"], facts.get("After")
         self.needs = facts.get("Needs")
-        self.cause = facts.get("Cause")
+        self.about, self.cause = facts["About"], facts.get("Cause")
         self.env = variables(facts.get("Env", ""))
         self.cure, _, self.words = facts["Cure"].partition(" ")
         self.title = self.name + facts.get("Title", "")

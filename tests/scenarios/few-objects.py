@@ -5,6 +5,7 @@ Many small objects, of which few are left: each keeps an arena of Python's alloc
 
  * Verdict: retention
  * Cure: env PYTHONMALLOC=malloc LD_PRELOAD=libjemalloc.so.2 MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0
+ * Cause: PYTHONMALLOC
 """
 import sys
 

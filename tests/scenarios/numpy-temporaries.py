@@ -5,6 +5,7 @@ numpy's temporaries: large ones come and go by mmap, and nothing of them stays.
 
  * Verdict: healthy
  * Cure: none
+ * Cause: none
 """
 import sys
 import numpy

@@ -6,6 +6,7 @@ Rows that a program keeps, each a dictionary of its own.
  * Verdict: live-growth
  * After: 1s
  * Cure: none
+ * Cause: rows.py
 """
 import select
 import sys
