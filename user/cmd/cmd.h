@@ -96,10 +96,13 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 /* "30s", "1.5m", "2h", "500ms"; a bare number is seconds. -1 if it is none. */
 int parse_duration(const char *s, uint64_t *ns);
 
+struct recall;
+
 /* A target and the source that is used to look at it. */
 struct session {
 	struct target target;
 	struct pages pages;
+	struct recall *recall; /* from look to look; NULL: nothing is kept */
 };
 
 int session_open(struct session *ss, const struct options *o, struct error *e);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heap/recall.h"
 #include "model/remnants.h"
 #include "model/size.h"
 #include "render/escape.h"
@@ -26,11 +27,13 @@ int session_open(struct session *ss, const struct options *o, struct error *e)
 		pages_close(&ss->pages);
 		return -1;
 	}
+	ss->recall = recall_new();
 	return 0;
 }
 
 void session_close(struct session *ss)
 {
+	recall_free(ss->recall);
 	target_close(&ss->target);
 	pages_close(&ss->pages);
 }
@@ -54,6 +57,17 @@ static void show_progress(struct progress *p, uint64_t done, uint64_t total)
 	s->shown = true;
 }
 
+/* What calls exec meanwhile is there, with other memory. */
+static int take(struct session *ss, const struct look *how, struct snapshot *s,
+		struct error *e)
+{
+	int err = snapshot_take(s, &ss->target, &ss->pages, how, e);
+
+	if (err && e->status == EXIT_GONE && reader_is_gone(&ss->target.reader))
+		err = snapshot_take(s, &ss->target, &ss->pages, how, e);
+	return err;
+}
+
 static int look(struct session *ss, const struct options *o, struct snapshot *s,
 		struct error *e)
 {
@@ -63,9 +77,16 @@ static int look(struct session *ss, const struct options *o, struct snapshot *s,
 			    .by_size = o->by_size,
 			    .quick = o->quick,
 			    .map = o->map,
-			    .progress = terminal ? &p.progress : NULL };
-	int err = snapshot_take(s, &ss->target, &ss->pages, &how, e);
+			    .progress = terminal ? &p.progress : NULL,
+			    .recall = ss->recall };
+	int err = take(ss, &how, s, e);
 
+	if (!err && recall_missed(ss->recall, s->ledger[LEDGER_ANON_OTHER].resident)) {
+		snapshot_free(s);
+		err = take(ss, &how, s, e);
+		if (!err)
+			recall_missed(ss->recall, s->ledger[LEDGER_ANON_OTHER].resident);
+	}
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
 	for (size_t i = 0; !err && o->show_data && i < s->nheaps; i++)

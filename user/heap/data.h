@@ -14,9 +14,14 @@ struct data_scan {
 	 * so that what is smaller lies in one of them whole. Not 0: enough.
 	 */
 	int (*window)(struct data_scan *s, uint64_t addr, const uint8_t *buf, size_t len);
+	/* Set by window(), if there was something in it though that was not enough. */
+	bool useful;
 };
 
-/* Shows all data that is resident. 0, the window's answer, or -errno. */
+/*
+ * Shows all data that is resident; or, if that was done before, what was of use then: see
+ * recall.h. 0, the window's answer, or -errno.
+ */
 int data_scan(const struct heap_source *src, struct data_scan *s);
 
 /*

@@ -14,6 +14,7 @@
 
 #include "heap/decoder.h"
 #include "heap/emit.h"
+#include "heap/recall.h"
 #include "target/mapped.h"
 
 #define WHOSE "glibc's"
@@ -354,8 +355,14 @@ static void find_version(const struct glibc *g, struct heap *h)
 	/* main_arena may be in the anonymous part of .bss, behind the file's. */
 	while (v && v > l->v && !v->inode && v[-1].end == v->start)
 		v--;
-	if (v && v->inode && version_of_file(g, v, h->version, sizeof(h->version)))
+	snprintf(h->version, sizeof(h->version), "%s",
+		 recall_version(g->src->recall, g->arenas[0].addr));
+	if (h->version[0])
 		return;
+	if (v && v->inode && version_of_file(g, v, h->version, sizeof(h->version))) {
+		recall_note_version(g->src->recall, g->arenas[0].addr, h->version);
+		return;
+	}
 	snprintf(h->version, sizeof(h->version), "%s", g->layout->versions);
 }
 

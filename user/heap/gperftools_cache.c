@@ -71,6 +71,7 @@ static int scan_seeds(struct data_scan *s, uint64_t at, const uint8_t *buf, size
 			return found;
 		if (found)
 			k->seed[k->n++] = word;
+		s->useful |= found > 0;
 	}
 	return 0;
 }

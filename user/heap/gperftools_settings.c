@@ -98,6 +98,7 @@ static int scan_sizes(struct data_scan *s, uint64_t at, const uint8_t *buf, size
 				continue;
 			k->several = k->several || (k->overall && k->overall != overall);
 			k->overall = overall;
+			s->useful = true;
 		}
 	}
 	return 0;

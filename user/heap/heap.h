@@ -162,12 +162,15 @@ struct heap {
 	void *priv; /* the decoder's */
 };
 
+struct recall;
+
 /* What a decoder may look at. */
 struct heap_source {
 	struct target *target; /* reader included */
 	const struct vma_list *vmas;
 	bool by_size; /* sizes are wanted, though that makes more extents */
 	bool quick; /* where blocks have records in themselves: not a walk from block to block */
+	struct recall *recall; /* what earlier looks found; may be NULL */
 };
 
 struct heap_ops {

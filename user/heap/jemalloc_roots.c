@@ -282,6 +282,7 @@ static int scan_window(struct data_scan *s, uint64_t at, const uint8_t *buf, siz
 		if (++r->tries > TRIES_MAX)
 			return 0;
 		ok = try_word(r->j, at + i, word);
+		s->useful |= in_root(r->j, at + i);
 		if (ok)
 			return ok;
 	}

@@ -9,6 +9,7 @@
 
 #include "heap/array.h"
 #include "heap/emit.h"
+#include "heap/recall.h"
 
 /* Objects that are looked at; more are not mapped but to take time. */
 #define OBJECTS_MAX 4096
@@ -153,14 +154,18 @@ static bool has_mark(const struct known *k, struct elf *x)
 	return false;
 }
 
-static void look_at_object(struct search *s, struct elf *x, struct found *found)
+/* Whether there is one of them in it. */
+static bool look_at_object(struct search *s, struct elf *x, struct found *found)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < known_count; i++) {
 		const struct known *k = &known_heaps[i];
 
 		if (has_mark(k, x) && (!k->look || k->look(s, x, &found[i])))
-			found[i].there = true;
+			any = found[i].there = true;
 	}
+	return any;
 }
 
 static void look(struct search *s, struct found *found)
@@ -173,8 +178,11 @@ static void look(struct search *s, struct found *found)
 		for (size_t k = 0; k < known_count; k++)
 			if (known_named(&l->v[i], known_heaps[k].names))
 				found[k].there = true;
+		if (recall_plain(s->src->recall, &l->v[i]))
+			continue;
 		if (objects < OBJECTS_MAX && elf_open(&x, s->src, &s->peek, i)) {
-			look_at_object(s, &x, found);
+			if (!look_at_object(s, &x, found))
+				recall_note_plain(s->src->recall, &l->v[i]);
 			elf_close(&x);
 			objects++;
 		}

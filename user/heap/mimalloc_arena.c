@@ -183,6 +183,7 @@ static int scan_for_arenas(struct data_scan *s, uint64_t addr, const uint8_t *bu
 			   size_t len)
 {
 	struct arena_scan *k = (struct arena_scan *)s;
+	size_t narenas;
 	int err = 0;
 
 	(void)addr;
@@ -192,7 +193,9 @@ static int scan_for_arenas(struct data_scan *s, uint64_t addr, const uint8_t *bu
 		if (!word || word % MI_SLICE || !mi_mapped(k->m, word, word + MI_SLICE))
 			continue;
 		k->tries++;
+		narenas = k->m->narenas;
 		err = mi_try_arena(k->m, word);
+		s->useful |= k->m->narenas != narenas;
 	}
 	return err;
 }

@@ -338,6 +338,9 @@ static int scan_window(struct data_scan *scan, uint64_t at, const uint8_t *buf,
 {
 	struct root_scan *s = (struct root_scan *)scan;
 	const struct vma_list *l = s->p->src->vmas;
+	const size_t nroots = s->p->nroots;
+	const uint64_t runtime = s->p->runtime;
+	int err;
 
 	s->n = 0;
 	for (size_t i = 0; i + 8 <= len; i += 8) {
@@ -351,7 +354,9 @@ static int scan_window(struct data_scan *scan, uint64_t at, const uint8_t *buf,
 		if (v && vma_is_anon(v) && (v->flags & VMA_WRITE))
 			s->found[s->n++] = (struct candidate){ word, at + i };
 	}
-	return s->n ? try_candidates(s) : 0;
+	err = s->n ? try_candidates(s) : 0;
+	scan->useful = s->p->nroots != nroots || s->p->runtime != runtime;
+	return err;
 }
 
 static int find_main_roots(struct pymalloc *p)

@@ -16,6 +16,7 @@
 
 #include "heap/keepers.h"
 #include "heap/known.h"
+#include "heap/recall.h"
 #include "model/size.h"
 #include "model/sweep.h"
 #include "model/zeros.h"
@@ -156,22 +157,54 @@ static void warn_of_heaps(struct snapshot *s, size_t decoded)
 			      swapped >> 10);
 }
 
-static int find_heaps(struct snapshot *s, struct target *t, struct error *e)
+static void drop_heaps(struct snapshot *s)
 {
-	struct heap_source src = { .target = t, .vmas = &s->vmas };
+	for (size_t i = 0; i < s->nheaps; i++) {
+		free(s->heaps[i]->classes);
+		s->heaps[i]->ops->free(s->heaps[i]);
+	}
+	s->nheaps = 0;
+}
+
+/* 1: not all that were known of are where they were. */
+static int detect_all(struct snapshot *s, const struct heap_source *src, struct error *e)
+{
+	bool known = recall_known(src->recall);
+
+	for (size_t i = 0; i < heap_ndecoders; i++) {
+		struct heap *h;
+
+		if (heap_decoders[i]->detect(src, &h, e))
+			return -1;
+		if (!h && known && recall_had_decoder(src->recall, i))
+			return 1;
+		if (!h)
+			continue;
+		recall_note_decoder(src->recall, i);
+		s->heaps[s->nheaps++] = h;
+	}
+	return 0;
+}
+
+static int find_heaps(struct snapshot *s, struct target *t, struct recall *recall,
+		      struct error *e)
+{
+	struct heap_source src = { .target = t, .vmas = &s->vmas, .recall = recall };
 	size_t decoded;
+	int err;
 
 	s->heaps = calloc(heap_ndecoders + known_count, sizeof(*s->heaps));
 	if (!s->heaps)
 		return error_sys(e, ENOMEM, "heaps");
-	for (size_t i = 0; i < heap_ndecoders; i++) {
-		struct heap *h;
-
-		if (heap_decoders[i]->detect(&src, &h, e))
-			return -1;
-		if (h)
-			s->heaps[s->nheaps++] = h;
+	recall_begin(recall, &s->vmas);
+	err = detect_all(s, &src, e);
+	if (err > 0) {
+		drop_heaps(s);
+		recall_forget(recall);
+		err = detect_all(s, &src, e);
 	}
+	if (err)
+		return -1;
 	decoded = s->nheaps;
 	if (known_detect(&src, s->heaps, &s->nheaps, e) ||
 	    keepers_find(&src, &s->keepers, e))
@@ -351,7 +384,7 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 			      "%zu of %u threads were running: their stacks are not "
 			      "split, or are in anon.other",
 			      sp.unknown, s->process.threads);
-	err = find_heaps(s, t, e) || sweep(s, t, p, &sp, how, e);
+	err = find_heaps(s, t, how->recall, e) || sweep(s, t, p, &sp, how, e);
 	stack_pointers_free(&sp);
 	return err ? -1 : 0;
 }
@@ -392,10 +425,7 @@ void snapshot_shed(struct snapshot *s)
 
 void snapshot_free(struct snapshot *s)
 {
-	for (size_t i = 0; i < s->nheaps; i++) {
-		free(s->heaps[i]->classes);
-		s->heaps[i]->ops->free(s->heaps[i]);
-	}
+	drop_heaps(s);
 	free(s->heaps);
 	snapshot_shed(s);
 	free(s->pieces);

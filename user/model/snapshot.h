@@ -100,6 +100,8 @@ struct progress {
 		     uint64_t total); /* bytes of heap */
 };
 
+struct recall;
+
 /* What a look is to learn. */
 struct look {
 	uint64_t
@@ -108,6 +110,7 @@ struct look {
 	bool quick; /* heaps by their free lists where that is faster: see heap_error */
 	bool map; /* also a map of the address space */
 	struct progress *progress; /* may be NULL */
+	struct recall *recall; /* of earlier looks at the same process; may be NULL */
 };
 
 /*

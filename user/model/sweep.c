@@ -48,6 +48,7 @@ struct sweep {
 	size_t claim; /* the first one that ends above what is being filed */
 	struct progress *progress; /* may be NULL */
 	bool quick;
+	struct recall *recall;
 	uint64_t done, total; /* bytes of heap filed; of all VMAs resident */
 	uint64_t told; /* done at the last tick */
 };
@@ -388,7 +389,8 @@ static int sweep_heap(struct sweep *sw, struct heap *h)
 	struct heap_source src = { .target = sw->t,
 				   .vmas = &sw->s->vmas,
 				   .by_size = sw->classes,
-				   .quick = sw->quick };
+				   .quick = sw->quick,
+				   .recall = sw->recall };
 
 	if (sw->classes && classes_begin(sw->classes, h))
 		return error_sys(sw->e, ENOMEM, "size classes");
@@ -604,6 +606,7 @@ int sweep(struct snapshot *s, struct target *t, struct pages *p,
 			    .stream = { .pages = p, .target = t, .vmas = &s->vmas },
 			    .progress = how->progress,
 			    .quick = how->quick,
+			    .recall = how->recall,
 			    .page = t->reader.page_size };
 	int err = 0;
 
