@@ -61,7 +61,7 @@ static enum page_presence presence_of(uint64_t entry)
 }
 
 /* An address space that is gone reads as end of file, from its first page on. */
-static bool is_gone(const struct reader *r)
+bool reader_is_gone(const struct reader *r)
 {
 	uint64_t entry;
 
@@ -82,7 +82,7 @@ int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entr
 		return -errno;
 	if ((size_t)got == want)
 		return 0;
-	if (is_gone(r))
+	if (reader_is_gone(r))
 		return -ESRCH;
 	memset((char *)entries + got, 0, want - (size_t)got);
 	return 0;

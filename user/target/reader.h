@@ -49,6 +49,9 @@ struct reader {
 int reader_open(struct reader *r, pid_t pid, int proc_dir, bool device);
 void reader_close(struct reader *r);
 
+/* Whether the address space that it reads is no more: the process ended, or called exec. */
+bool reader_is_gone(const struct reader *r);
+
 /* What it copies with: "fallow", the module's device, or "process_vm_readv". */
 const char *reader_name(const struct reader *r);
 

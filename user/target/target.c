@@ -192,29 +192,6 @@ uint64_t target_pinned(const struct target *t)
 	return bytes;
 }
 
-int target_refresh(struct target *t, struct error *e)
-{
-	struct stat_fields f;
-	char *comm, *exe;
-
-	if (read_stat(t, &f, e))
-		return -1;
-	t->threads = f.threads;
-	t->starttime = f.starttime;
-	comm = read_comm(t);
-	exe = read_link(t, "exe");
-	if (!comm || !exe) {
-		free(comm);
-		free(exe);
-		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
-	}
-	free(t->comm);
-	free(t->exe);
-	t->comm = comm;
-	t->exe = exe;
-	return 0;
-}
-
 static int open_reader(struct target *t, bool device, struct error *e)
 {
 	int err = reader_open(&t->reader, t->pid, t->dir, device);
@@ -228,6 +205,48 @@ static int open_reader(struct target *t, bool device, struct error *e)
 		return error_sys(e, err == -ENOENT ? ESRCH : -err, "/proc/%d/pagemap",
 				 (int)t->pid);
 	return check_access(t, e);
+}
+
+/* What was opened before exec leads to memory that is no more. */
+static int follow_exec(struct target *t, struct error *e)
+{
+	bool device = t->reader.device >= 0;
+	char *cmdline;
+
+	reader_close(&t->reader);
+	if (open_reader(t, device, e))
+		return -1;
+	cmdline = cmdline_read(t);
+	if (!cmdline)
+		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
+	free(t->cmdline);
+	t->cmdline = cmdline;
+	return 0;
+}
+
+int target_refresh(struct target *t, struct error *e)
+{
+	struct stat_fields f;
+	char *comm, *exe;
+
+	if (read_stat(t, &f, e))
+		return -1;
+	t->threads = f.threads;
+	t->starttime = f.starttime;
+	if (t->reader.pagemap >= 0 && reader_is_gone(&t->reader) && follow_exec(t, e))
+		return -1;
+	comm = read_comm(t);
+	exe = read_link(t, "exe");
+	if (!comm || !exe) {
+		free(comm);
+		free(exe);
+		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
+	}
+	free(t->comm);
+	free(t->exe);
+	t->comm = comm;
+	t->exe = exe;
+	return 0;
 }
 
 static int fill(struct target *t, bool device, struct error *e)

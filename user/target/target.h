@@ -33,7 +33,10 @@ struct target {
 int target_open(struct target *t, pid_t pid, bool device, struct error *e);
 void target_close(struct target *t);
 
-/* Reads what may change again: comm, exe, threads. EXIT_GONE if it has ended. */
+/*
+ * Reads what may change again: comm, exe, threads; after exec, all that was the address
+ * space's. EXIT_GONE if it has ended.
+ */
 int target_refresh(struct target *t, struct error *e);
 
 /* VmPin: bytes pinned by drivers, as they account for them. UNKNOWN if it is not told. */
