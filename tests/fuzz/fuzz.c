@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/recall.h"
+
 #define DIR_ARG	   "--images="
 #define HEAD_LEN   64u
 #define HEAD_ALIGN (64u << 10)
@@ -26,6 +28,8 @@ bool input_parse(const uint8_t *data, size_t size, struct input *in)
 	in->how.stop = data[1] & 1 ? 1ull << (data[1] >> 4) : 0;
 	in->how.by_size = data[1] & 2;
 	in->how.quick = data[1] & 4;
+	in->how.recall = NULL;
+	in->again = data[1] & 8;
 	in->n = (size - INPUT_HEAD) / sizeof(struct edit);
 	in->n = in->n < EDITS_MAX ? in->n : EDITS_MAX;
 	memcpy(in->edits, data + INPUT_HEAD, in->n * sizeof(struct edit));
@@ -37,8 +41,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in;
 	struct look l;
 
-	if (input_parse(data, size, &in))
-		look(in.seed->image, &FUZZ_DECODER, in.edits, in.n, &in.how, &l);
+	if (!input_parse(data, size, &in))
+		return 0;
+	if (in.again) {
+		struct how first = { .recall = recall_new() };
+
+		look(in.seed->image, &FUZZ_DECODER, NULL, 0, &first, &l);
+		in.how.recall = first.recall;
+	}
+	look(in.seed->image, &FUZZ_DECODER, in.edits, in.n, &in.how, &l);
+	recall_free(in.how.recall);
 	return 0;
 }
 
@@ -101,6 +113,24 @@ static void find_places(struct seed *s)
 	}
 }
 
+/* What is known from a look before makes one cheaper, and changes nothing. */
+static void check_recall(struct seed *s, const struct look *l)
+{
+	struct how how = { .recall = recall_new() };
+	struct look known;
+
+	for (int i = 0; i < 2; i++) {
+		look(s->image, &FUZZ_DECODER, NULL, 0, &how, &known);
+		if (known.digest == l->digest && known.calls <= l->calls)
+			continue;
+		fprintf(stderr, "%s: look %d by what is known: %u calls, not %u; %s\n",
+			s->image->name, i, known.calls, l->calls,
+			known.digest == l->digest ? "the same" : "tells something else");
+		abort();
+	}
+	recall_free(how.recall);
+}
+
 static void add_seed(const char *path)
 {
 	struct seed *s;
@@ -113,6 +143,7 @@ static void add_seed(const char *path)
 	*s = (struct seed){ .image = image_load(path) };
 	look(s->image, &FUZZ_DECODER, NULL, 0, NULL, &l);
 	s->calls = l.calls;
+	check_recall(s, &l);
 	find_places(s);
 }
 

@@ -39,6 +39,7 @@ extern size_t nseeds;
 struct input {
 	const struct seed *seed;
 	struct how how;
+	bool again; /* by what a look at the image as it is has found */
 	struct edit edits[EDITS_MAX];
 	size_t n;
 };

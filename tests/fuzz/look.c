@@ -2,6 +2,8 @@
 /* Runs a decoder and holds it to what heap/heap.h says; see the header. */
 #include "look.h"
 
+#include "heap/recall.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,13 +225,15 @@ void look(struct image *im, const struct heap_ops *ops, const struct edit *edits
 	struct heap_source src = { .target = &im->target,
 				   .vmas = &im->seen,
 				   .by_size = how && how->by_size,
-				   .quick = how && how->quick };
+				   .quick = how && how->quick,
+				   .recall = how ? how->recall : NULL };
 	struct error e = { .status = EXIT_DONE };
 	struct heap *h = NULL;
 	int answer;
 
 	*l = (struct look){ .digest = 0xcbf29ce484222325ull };
 	image_begin(im, edits, n);
+	recall_begin(src.recall, src.vmas);
 	answer = ops->detect(&src, &h, &e);
 	if (answer)
 		check_failed(im, answer, &e);
@@ -249,5 +253,6 @@ void look(struct image *im, const struct heap_ops *ops, const struct edit *edits
 		ops->free(h);
 	}
 	l->calls = im->calls;
+	recall_missed(src.recall, 0);
 	image_end(im);
 }

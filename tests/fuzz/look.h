@@ -23,6 +23,7 @@ struct look {
 
 struct how {
 	bool by_size, quick; /* as in struct heap_source */
+	struct recall *recall; /* the same; may be NULL */
 	uint64_t stop; /* the sink's answer to extent or unit of that number is not 0 */
 };
 

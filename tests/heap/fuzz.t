@@ -139,12 +139,12 @@ def check_images(decoder):
 
 
 def write_corpus(home):
-    """Two inputs for each image, without and with size classes: no edits."""
+    """Inputs for each image: without and with size classes, and looked at twice: no edits."""
     for part in ("corpus", "found"):
         shutil.rmtree(os.path.join(home, part), ignore_errors=True)
         os.makedirs(os.path.join(home, part))
     for i in range(len(os.listdir(os.path.join(home, "images")))):
-        for how in (0, 2):
+        for how in (0, 2, 8):
             with open(os.path.join(home, "corpus", f"image-{i}-{how}"), "wb") as f:
                 f.write(bytes((i, how)))
 
