@@ -21,7 +21,7 @@ WERROR ?=
 D3 ?= /usr/share/nodejs/d3/dist/d3.min.js
 D3_LICENCE ?= /usr/share/doc/node-d3/copyright
 
-PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf
+PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf sqlite3 libzstd
 SOURCES := $(wildcard user/*.c user/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 MANPAGES := $(wildcard Documentation/*.1)
@@ -36,7 +36,7 @@ missing += libiberty
 endif
 missing := $(strip $(missing))
 ifneq ($(missing),)
-$(error not found: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev libiberty-dev node-d3)
+$(error not found: $(missing). On Debian: apt-get install pkg-config libnl-3-dev libnl-genl-3-dev libjansson-dev libncurses-dev libdw-dev libsqlite3-dev libzstd-dev libiberty-dev node-d3)
 endif
 endif
 

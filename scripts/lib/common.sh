@@ -64,4 +64,4 @@ find_mirror() {
 
 # The packages that building the tool takes.
 build_packages=(gcc make pkg-config libc6-dev libnl-3-dev libnl-genl-3-dev libjansson-dev
-	libncurses-dev libdw-dev libiberty-dev node-d3)
+	libncurses-dev libdw-dev libsqlite3-dev libzstd-dev libiberty-dev node-d3)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,12 +13,48 @@
 #include "model/remnants.h"
 #include "model/size.h"
 #include "render/escape.h"
+#include "store/stored.h"
 #include "target/freeze.h"
+
+/*
+ * Whether the target is a look in a file. What can only be a file's name is one; where a
+ * process is called so, too, that is meant.
+ */
+static bool is_stored(const struct options *o, pid_t *pid)
+{
+	struct error e;
+
+	if (o->cgroup || !stored_exists(o->target))
+		return false;
+	return strpbrk(o->target, "/@") ||
+	       (target_find(o->target, pid, &e) && e.status == EXIT_GONE);
+}
+
+/* What only a process can be asked for. */
+static int check_stored(const struct options *o, struct error *e)
+{
+	const char *asked = o->after_ns		       ? "--after"
+			    : o->idle_ns	       ? "--idle"
+			    : o->freeze		       ? "--freeze"
+			    : o->quick		       ? "--quick"
+			    : o->source != SOURCE_AUTO ? "--source"
+						       : NULL;
+
+	return asked ? error_set(e, EXIT_USAGE,
+				 "%s is for a process: %s is a look in a file", asked,
+				 o->target)
+		     : 0;
+}
 
 int session_open(struct session *ss, const struct options *o, struct error *e)
 {
 	pid_t pid;
 
+	*ss = (struct session){ 0 };
+	if (is_stored(o, &pid)) {
+		ss->stored = o->target;
+		return check_stored(o, e);
+	}
 	if (o->cgroup ? target_find_cgroup(o->cgroup, &pid, e)
 		      : target_find(o->target, &pid, e))
 		return -1;
@@ -33,6 +70,8 @@ int session_open(struct session *ss, const struct options *o, struct error *e)
 
 void session_close(struct session *ss)
 {
+	if (ss->stored)
+		return;
 	recall_free(ss->recall);
 	target_close(&ss->target);
 	pages_close(&ss->pages);
@@ -100,6 +139,8 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 	struct freeze freeze;
 	int err;
 
+	if (ss->stored)
+		return stored_look(s, ss->stored, e);
 	if (!o->freeze)
 		return look(ss, o, s, e);
 	if (freeze_begin(&freeze, &ss->target, e))

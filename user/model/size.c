@@ -3,6 +3,7 @@
 #include "model/size.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "target/vma.h"
@@ -60,4 +61,21 @@ char *size_format_change(char *buf, int64_t bytes)
 	size_format(plain, bytes < 0 ? -(uint64_t)bytes : (uint64_t)bytes);
 	snprintf(buf, SIZE_TEXT, "%c%.22s", bytes < 0 ? '-' : '+', plain);
 	return buf;
+}
+
+const char *size_parse(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	double n = strtod(text, &end);
+	const char *unit = *end ? strchr(units, *end) : NULL;
+
+	if (end == text || !(n > 0))
+		return NULL;
+	for (const char *u = units; unit && u <= unit; u++)
+		n *= 1024;
+	if (n > (double)((uint64_t)1 << 56) || n < 1)
+		return NULL;
+	*bytes = (uint64_t)n;
+	return unit ? end + 1 : end;
 }

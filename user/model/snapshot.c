@@ -262,8 +262,7 @@ static void add_locked(struct snapshot *s, size_t i)
 		s->locked_whole[c] += s->regions[i].resident[c];
 }
 
-/* What a mapping's kind is, whoever has it. */
-static int add_kinds(struct snapshot *s, struct error *e)
+int snapshot_add_kinds(struct snapshot *s, struct error *e)
 {
 	s->pieces = calloc(s->vmas.n + 1, sizeof(*s->pieces));
 	if (!s->pieces)
@@ -406,7 +405,7 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 	}
 	add_up(s, p->known);
 	add_pinned(s, t);
-	if (add_uring(s, t, e) || add_kinds(s, e) || add_zeros(s, t, how, e)) {
+	if (add_uring(s, t, e) || snapshot_add_kinds(s, e) || add_zeros(s, t, how, e)) {
 		snapshot_free(s);
 		return -1;
 	}
@@ -435,5 +434,8 @@ void snapshot_free(struct snapshot *s)
 	free(s->process.cgroup);
 	for (size_t i = 0; i < s->nwarnings; i++)
 		free(s->warnings[i]);
+	for (size_t i = 0; i < s->nnames; i++)
+		free(s->names[i]);
+	free(s->names);
 	*s = (struct snapshot){ 0 };
 }

@@ -92,6 +92,9 @@ struct snapshot {
 	uint64_t torn; /* bytes on which two looks disagreed */
 	char *warnings[SNAPSHOT_WARNINGS];
 	size_t nwarnings;
+	bool recorded; /* read back from a file: see store/revive.h */
+	char **names; /* then: what the program's own strings are in a look */
+	size_t nnames;
 };
 
 /* Told now and then during a look, for whoever waits. */
@@ -120,6 +123,9 @@ struct look {
 int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 		  const struct look *how, struct error *e);
 void snapshot_free(struct snapshot *s);
+
+/* From the mappings and what is resident in each: lazyfree, huge and pieces. */
+int snapshot_add_kinds(struct snapshot *s, struct error *e);
 
 /* Frees the mappings of a look that is kept for comparison only: they may be many. */
 void snapshot_shed(struct snapshot *s);

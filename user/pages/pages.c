@@ -42,7 +42,7 @@ int pages_age_begin(struct pages *p, struct target *t, uint64_t interval_ns,
 
 void pages_age_end(struct pages *p, struct target *t)
 {
-	if (p->ops->age_end)
+	if (p->ops && p->ops->age_end)
 		p->ops->age_end(p, t);
 }
 

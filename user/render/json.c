@@ -2,6 +2,7 @@
 /* A snapshot as JSON; the schema is in Documentation/fallow.schema.json. */
 #include "render/render.h"
 
+#include "heap/keepers.h"
 #include "render/member.h"
 
 static json_t *process(const struct snapshot *s, bool *ok)
@@ -70,6 +71,11 @@ static json_t *arenas(const struct heap *h, bool *ok)
 		value_set(o, "stranded_bytes", value_count(a->stranded), ok);
 		value_set(o, "returnable_bytes", value_count(a->returnable), ok);
 		value_set(o, "held_bytes", value_count(a->held), ok);
+		value_set(o, "swapped_bytes", value_count(a->swapped), ok);
+		value_set(o, "used_bytes", value_count(a->used), ok);
+		value_set(o, "returnable_top_bytes", value_count(a->returnable_top), ok);
+		value_set(o, "held_cached_bytes", value_count(a->held_cached), ok);
+		value_set(o, "held_top_bytes", value_count(a->held_top), ok);
 		value_append(list, o, ok);
 	}
 	return list;
@@ -297,6 +303,27 @@ static json_t *warnings(const struct snapshot *s, bool *ok)
 	return list;
 }
 
+/* Libraries that are known to keep memory. */
+static json_t *keepers_mapped(const struct snapshot *s, bool *ok)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < nkeepers; i++)
+		if (s->keepers & (1u << i))
+			value_append(list, json_string(keepers[i].name), ok);
+	return list;
+}
+
+static json_t *uring(const struct snapshot *s, bool *ok)
+{
+	json_t *o = json_object();
+
+	value_set(o, "rings", value_count(s->urings), ok);
+	value_set(o, "buffers", value_count(s->uring_buffers), ok);
+	value_set(o, "registered_bytes", value_count(s->uring_bytes), ok);
+	return o;
+}
+
 /* The earlier look, as far as change is judged by it. */
 static json_t *baseline(const struct view *v, bool *ok)
 {
@@ -339,6 +366,10 @@ static void snapshot(struct members *m, const struct view *v, bool *ok)
 	member_write(m, "verdicts", verdict_list(v->verdicts, ok));
 	if (v->before)
 		member_write(m, "baseline", baseline(v, ok));
+	member_write(m, "keepers", keepers_mapped(s, ok));
+	member_write(m, "io_uring", uring(s, ok));
+	member_write(m, "pinned_bytes", value_count(s->pinned));
+	member_write(m, "huge_zero_bytes", value_count(s->huge_zero));
 	member_write(m, "torn_bytes", value_count(s->torn));
 	member_write(m, "warnings", warnings(s, ok));
 }

@@ -16,6 +16,18 @@ struct paint paint_of(const struct view *v)
 	return paint(v->colour);
 }
 
+/* That this is not now, and maybe not here. */
+static void text_recorded(FILE *out, const struct snapshot *s)
+{
+	char when[32], host[4 * sizeof(s->host)];
+	struct tm tm;
+
+	localtime_r(&s->time.tv_sec, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S %Z", &tm);
+	fprintf(out, "  recorded %s on %s\n", when,
+		escape_terminal(host, sizeof(host), s->host));
+}
+
 void text_header(FILE *out, const struct view *v)
 {
 	const struct snapshot *s = v->now;
@@ -29,6 +41,8 @@ void text_header(FILE *out, const struct view *v)
 		size_format(swap, s->swap), s->process.threads,
 		s->process.threads == 1 ? "" : "s", s->source,
 		(double)s->duration_ns / 1e9);
+	if (s->recorded)
+		text_recorded(out, s);
 }
 
 static void print_change(FILE *out, const struct view *v, uint64_t now, uint64_t before)

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "render/escape.h"
 #include "store/record.h"
+
+#define TIME_END 7258118400 /* the year 2200: differences in nanoseconds fit */
 
 void fields_fail(struct fields *f, const char *fmt, ...)
 {
@@ -62,6 +65,31 @@ uint64_t field_count(struct fields *f, const json_t *o, const char *key)
 	return json_is_null(json_object_get(o, key)) ? UNKNOWN : field_known(f, o, key);
 }
 
+uint64_t field_maybe(struct fields *f, const json_t *o, const char *key)
+{
+	return json_object_get(o, key) ? field_count(f, o, key) : UNKNOWN;
+}
+
+struct timespec field_time(struct fields *f, const json_t *o, const char *key)
+{
+	char *s = field_text(f, o, key, false), zone = 0;
+	struct timespec time = { 0 };
+	struct tm tm = { 0 };
+	unsigned int ms = 0;
+	const char *rest = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	int used = 0;
+
+	if (rest && sscanf(rest, ".%3u%c%n", &ms, &zone, &used) == 2 && zone == 'Z' &&
+	    !rest[used])
+		time = (struct timespec){ timegm(&tm), (long)ms * 1000000 };
+	else
+		fields_fail(f, "\"%s\" is no time such as 2026-11-28T18:30:00.123Z", key);
+	if (time.tv_sec < 0 || time.tv_sec >= TIME_END)
+		fields_fail(f, "\"%s\" is not in the years from 1970 to 2199", key);
+	free(s);
+	return time;
+}
+
 uint64_t field_bits(struct fields *f, const json_t *o, const char *key)
 {
 	const json_t *j = get(f, o, key);
@@ -114,6 +142,20 @@ char *field_text(struct fields *f, const json_t *o, const char *key, bool or_non
 	if (!copy)
 		fields_fail(f, "out of memory");
 	return copy;
+}
+
+char *field_clean(struct fields *f, const json_t *o, const char *key, bool or_none)
+{
+	char *raw = field_text(f, o, key, or_none);
+	size_t size = raw ? 4 * strlen(raw) + 1 : 0;
+	char *clean = raw ? malloc(size) : NULL;
+
+	if (clean)
+		escape_terminal(clean, size, raw);
+	else
+		fields_fail(f, "out of memory");
+	free(raw);
+	return clean;
 }
 
 const json_t *field_list(struct fields *f, const json_t *o, const char *key, size_t max)

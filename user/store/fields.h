@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "error.h"
 
@@ -32,6 +33,12 @@ uint64_t field_number(struct fields *f, const json_t *o, const char *key, uint64
 uint64_t field_known(struct fields *f, const json_t *o, const char *key);
 uint64_t field_count(struct fields *f, const json_t *o, const char *key);
 
+/* The same, and UNKNOWN if it is not there at all: what not every fallow has written. */
+uint64_t field_maybe(struct fields *f, const json_t *o, const char *key);
+
+/* "2026-11-28T18:30:00.123Z", in the years from 1970 to 2199. */
+struct timespec field_time(struct fields *f, const json_t *o, const char *key);
+
 /* Any integer, as 64 bits. */
 uint64_t field_bits(struct fields *f, const json_t *o, const char *key);
 
@@ -40,6 +47,9 @@ uint64_t field_address(struct fields *f, const json_t *o, const char *key, bool 
 
 /* A string, to be freed by the caller; with @or_none, null or nothing at all is "". */
 char *field_text(struct fields *f, const json_t *o, const char *key, bool or_none);
+
+/* A string as escape_terminal() has it, to be freed: it is shown as it is. */
+char *field_clean(struct fields *f, const json_t *o, const char *key, bool or_none);
 
 /* An array of at most @max elements; NULL on failure. */
 const json_t *field_list(struct fields *f, const json_t *o, const char *key, size_t max);

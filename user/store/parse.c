@@ -4,7 +4,7 @@
  * member, and its regions, which may be very many, one by one, so that the memory that
  * this takes follows from what is kept, not from how much was written.
  */
-#include "store/parts.h"
+#include "store/parse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,19 +15,24 @@
 
 #define LOAD_FLAGS (JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES)
 
-static const char *const wanted[] = { "schema", "time",	      "uptime_ns",  "boot_id",
-				      "host",	"kernel",     "source",	    "process",
-				      "ledger", "allocators", "torn_bytes", "warnings" };
+/* What is not among these, such as verdicts, follows from what is. */
+static const char *const wanted[] = {
+	"schema",	   "time",	   "uptime_ns",	 "boot_id",	"host",
+	"kernel",	   "source",	   "reader",	 "duration_ns", "idle_ns",
+	"process",	   "ledger",	   "allocators", "keepers",	"io_uring",
+	"huge_zero_bytes", "pinned_bytes", "torn_bytes", "warnings"
+};
 
 struct parser {
-	struct fields f;
+	struct fields *f;
 	const char *text;
 	size_t len, at;
 	json_t *members; /* those of wanted that were met */
 	size_t kept; /* the bytes that they are in text */
 	size_t regions; /* where these begin; 0: not met */
-	struct record *r;
-	bool taken; /* the regions are in r */
+	const struct parse_sink *sink;
+	void *arg; /* its */
+	bool taken; /* it has the regions */
 };
 
 static void skip_blanks(struct parser *p)
@@ -42,7 +47,7 @@ static char mark(struct parser *p, const char *marks)
 	skip_blanks(p);
 	if (p->at < p->len && p->text[p->at] && strchr(marks, p->text[p->at]))
 		return p->text[p->at++];
-	fields_fail(&p->f, "no JSON object: one of %s is missing at byte %zu", marks,
+	fields_fail(p->f, "no JSON object: one of %s is missing at byte %zu", marks,
 		    p->at);
 	return 0;
 }
@@ -64,41 +69,41 @@ static json_t *value(struct parser *p, size_t max)
 	if (j)
 		p->at += (size_t)why.position;
 	else if (left > max && json_error_code(&why) == json_error_premature_end_of_input)
-		fields_fail(&p->f, "a value of more than %zu KiB at byte %zu", max >> 10,
+		fields_fail(p->f, "a value of more than %zu KiB at byte %zu", max >> 10,
 			    p->at);
 	else
-		fields_fail(&p->f, "no JSON at byte %zu: %s",
-			    p->at + (size_t)why.position, why.text);
+		fields_fail(p->f, "no JSON at byte %zu: %s", p->at + (size_t)why.position,
+			    why.text);
 	return j;
 }
 
-static void element(struct parser *p, struct record *r, size_t n)
+static void element(struct parser *p, bool take, size_t n)
 {
 	json_t *j = value(p, REGION_MAX);
 
-	p->f.index = n + 1;
-	if (j && r)
-		part_region(&p->f, j, r, n);
+	p->f->index = n + 1;
+	if (j && take)
+		p->sink->region(p->f, j, p->arg, n);
 	json_decref(j);
 }
 
-/* Goes over the list that comes next, and takes its regions if @r is not NULL. */
-static void regions(struct parser *p, struct record *r)
+/* Goes over the list that comes next, and gives its regions away if they are to be taken. */
+static void regions(struct parser *p, bool take)
 {
 	size_t n = 0;
 
-	p->f.part = "regions";
+	p->f->part = "regions";
 	if (!mark(p, "["))
 		return;
 	if (next_is(p, ']')) {
 		p->at++;
 	} else {
 		do
-			element(p, r, n++);
-		while (!p->f.failed && mark(p, ",]") == ',');
+			element(p, take, n++);
+		while (!p->f->failed && mark(p, ",]") == ',');
 	}
-	p->f.part = "";
-	p->f.index = 0;
+	p->f->part = "";
+	p->f->index = 0;
 }
 
 static bool is_wanted(const char *key)
@@ -114,35 +119,35 @@ static void check_schema(struct parser *p)
 	const char *s = json_string_value(json_object_get(p->members, "schema"));
 
 	if (!s)
-		fields_fail(&p->f, "no snapshot: it does not say \"schema\": \"%s\"",
-			    RECORD_SCHEMA);
-	else if (strcmp(s, RECORD_SCHEMA) != 0)
-		fields_fail(&p->f, "its schema is \"%.64s\": this fallow reads %s", s,
-			    RECORD_SCHEMA);
+		fields_fail(p->f, "no snapshot: it does not say \"schema\": \"%s\"",
+			    SNAPSHOT_SCHEMA);
+	else if (strcmp(s, SNAPSHOT_SCHEMA) != 0)
+		fields_fail(p->f, "its schema is \"%.64s\": this fallow reads %s", s,
+			    SNAPSHOT_SCHEMA);
 }
 
 /* They are taken at once if the schema is known, and else at the end. */
 static void meet_regions(struct parser *p)
 {
 	if (p->regions)
-		fields_fail(&p->f, "\"regions\" twice");
+		fields_fail(p->f, "\"regions\" twice");
 	p->regions = p->at;
 	p->taken = json_object_get(p->members, "schema");
 	if (p->taken)
 		check_schema(p);
-	if (!p->f.failed)
-		regions(p, p->taken ? p->r : NULL);
+	if (!p->f->failed)
+		regions(p, p->taken);
 }
 
 static void keep(struct parser *p, const char *name, json_t *j, size_t len)
 {
 	if (json_object_get(p->members, name))
-		fields_fail(&p->f, "\"%s\" twice", name);
+		fields_fail(p->f, "\"%s\" twice", name);
 	if (!is_wanted(name))
 		return;
 	p->kept += len;
 	if (json_object_set(p->members, name, j))
-		fields_fail(&p->f, "out of memory");
+		fields_fail(p->f, "out of memory");
 }
 
 /* Takes the reference to @key. */
@@ -153,7 +158,7 @@ static void member(struct parser *p, json_t *key)
 	json_t *j;
 
 	if (!name) {
-		fields_fail(&p->f, "a key that is no string at byte %zu", p->at);
+		fields_fail(p->f, "a key that is no string at byte %zu", p->at);
 	} else if (!strcmp(name, "regions")) {
 		meet_regions(p);
 	} else if ((j = value(p, MEMBERS_MAX - p->kept))) {
@@ -178,10 +183,10 @@ static void members(struct parser *p)
 		}
 		skip_blanks(p);
 		member(p, key);
-	} while (!p->f.failed && mark(p, ",}") == ',');
+	} while (!p->f->failed && mark(p, ",}") == ',');
 	skip_blanks(p);
 	if (p->at < p->len)
-		fields_fail(&p->f,
+		fields_fail(p->f,
 			    "more than one JSON object: something is behind it, "
 			    "at byte %zu",
 			    p->at);
@@ -190,40 +195,32 @@ static void members(struct parser *p)
 static void take_regions(struct parser *p)
 {
 	if (!p->regions) {
-		fields_fail(&p->f, "\"regions\" is missing");
-		return;
-	}
-	if (!p->taken) {
+		fields_fail(p->f, "\"regions\" is missing");
+	} else if (!p->taken) {
 		p->at = p->regions;
-		regions(p, p->r);
+		regions(p, true);
 	}
-	record_sort(p->r);
 }
 
-int record_parse(struct record *r, const char *text, size_t len, const char *name,
-		 struct error *e)
+void parse_snapshot(struct fields *f, const char *text, size_t len,
+		    const struct parse_sink *sink, void *arg)
 {
-	struct parser p = { .f = { .file = name, .part = "", .e = e },
+	struct parser p = { .f = f,
 			    .text = text,
 			    .len = len,
 			    .members = json_object(),
-			    .r = r };
+			    .sink = sink,
+			    .arg = arg };
 
-	*r = (struct record){ 0 };
 	if (!p.members)
-		fields_fail(&p.f, "out of memory");
+		fields_fail(f, "out of memory");
 	else
 		members(&p);
-	if (!p.f.failed)
+	if (!f->failed)
 		check_schema(&p);
-	if (!p.f.failed)
-		parts_take(&p.f, p.members, r);
-	if (!p.f.failed)
+	if (!f->failed)
+		sink->members(f, p.members, arg);
+	if (!f->failed)
 		take_regions(&p);
-	if (!p.f.failed)
-		parts_check(&p.f, r);
 	json_decref(p.members);
-	if (p.f.failed)
-		record_free(r);
-	return p.f.failed ? -1 : 0;
 }

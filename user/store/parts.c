@@ -1,35 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/parts.h"
+#include "store/parse.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REGIONS_MAX ((size_t)1 << 22)
-#define ARENAS_MAX  ((size_t)1 << 20)
-#define ADDRESS_MAX (UINT64_MAX >> 1)
-#define NUMBER_MAX  ((uint64_t)INT64_MAX)
-#define TIME_END    7258118400 /* the year 2200: differences in nanoseconds fit */
-
-/* "2026-11-28T18:30:00.123Z" */
-static void take_time(struct fields *f, const json_t *members, struct record *r)
-{
-	char *s = field_text(f, members, "time", false), zone = 0;
-	struct tm tm = { 0 };
-	unsigned int ms = 0;
-	const char *rest = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	int used = 0;
-
-	if (rest && sscanf(rest, ".%3u%c%n", &ms, &zone, &used) == 2 && zone == 'Z' &&
-	    !rest[used])
-		r->time = (struct timespec){ timegm(&tm), (long)ms * 1000000 };
-	else
-		fields_fail(f, "\"time\" is no time such as 2026-11-28T18:30:00.123Z");
-	if (r->time.tv_sec < 0 || r->time.tv_sec >= TIME_END)
-		fields_fail(f, "\"time\" is not in the years from 1970 to 2199");
-	free(s);
-}
 
 static void take_boot(struct fields *f, const json_t *members, struct record *r)
 {
@@ -58,7 +34,7 @@ static void take_process(struct fields *f, const json_t *members, struct record 
 	f->part = "";
 }
 
-static enum ledger_class class_by_name(const char *name)
+enum ledger_class part_class(const char *name)
 {
 	int c = 0;
 
@@ -70,7 +46,7 @@ static enum ledger_class class_by_name(const char *name)
 static void take_line(struct fields *f, const json_t *o, struct record *r, uint32_t *seen)
 {
 	char *name = field_text(f, o, "class", false);
-	enum ledger_class c = name ? class_by_name(name) : LEDGER_CLASSES;
+	enum ledger_class c = name ? part_class(name) : LEDGER_CLASSES;
 
 	if (c == LEDGER_CLASSES) {
 		fields_fail(f, "no class is named \"%.64s\"", name ? name : "");
@@ -100,7 +76,7 @@ static void take_ledger(struct fields *f, const json_t *members, struct record *
 	f->part = "";
 }
 
-static enum heap_status take_status(struct fields *f, const json_t *o)
+enum heap_status part_status(struct fields *f, const json_t *o)
 {
 	char *name = field_text(f, o, "status", false);
 	enum heap_status s = HEAP_EXACT;
@@ -179,7 +155,7 @@ static void take_heap(struct fields *f, const json_t *o, struct record_heap *h)
 	h->name = field_text(f, o, "name", false);
 	h->version = field_text(f, o, "version", false);
 	h->reason = field_text(f, o, "reason", true);
-	h->status = take_status(f, o);
+	h->status = part_status(f, o);
 	h->quick = json_object_get(o, "error_bytes");
 	h->count[RECORD_RESIDENT] = field_count(f, o, "resident_bytes");
 	if (h->count[RECORD_RESIDENT] == UNKNOWN)
@@ -226,9 +202,11 @@ static void take_warnings(struct fields *f, const json_t *members, struct record
 	}
 }
 
-void parts_take(struct fields *f, const json_t *members, struct record *r)
+static void take_members(struct fields *f, const json_t *members, void *arg)
 {
-	take_time(f, members, r);
+	struct record *r = arg;
+
+	r->time = field_time(f, members, "time");
 	take_boot(f, members, r);
 	r->host = field_text(f, members, "host", false);
 	r->kernel = field_text(f, members, "kernel", false);
@@ -248,7 +226,7 @@ static uint64_t resident_of(struct fields *f, const json_t *o)
 
 	json_object_foreach (classes, name, j) {
 		(void)j;
-		if (class_by_name(name) == LEDGER_CLASSES)
+		if (part_class(name) == LEDGER_CLASSES)
 			fields_fail(f, "no class is named \"%.64s\"", name);
 		sum += field_known(f, classes, name);
 	}
@@ -284,8 +262,10 @@ static void take_region(struct fields *f, const json_t *o, struct record_region 
 		fields_fail(f, "more of it is resident than there is");
 }
 
-void part_region(struct fields *f, const json_t *o, struct record *r, size_t n)
+static void add_region(struct fields *f, const json_t *o, void *arg, size_t n)
 {
+	struct record *r = arg;
+
 	if (n == REGIONS_MAX) {
 		fields_fail(f, "more than %zu regions", REGIONS_MAX);
 		return;
@@ -371,4 +351,21 @@ void parts_check(struct fields *f, const struct record *r)
 	check_ledger(f, r);
 	check_regions(f, r);
 	check_heaps(f, r);
+}
+
+int record_parse(struct record *r, const char *text, size_t len, const char *name,
+		 struct error *e)
+{
+	static const struct parse_sink sink = { take_members, add_region };
+	struct fields f = { .file = name, .part = "", .e = e };
+
+	*r = (struct record){ 0 };
+	parse_snapshot(&f, text, len, &sink, r);
+	if (!f.failed) {
+		record_sort(r);
+		parts_check(&f, r);
+	}
+	if (f.failed)
+		record_free(r);
+	return f.failed ? -1 : 0;
 }

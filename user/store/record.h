@@ -22,8 +22,6 @@
 #include "model/ledger.h"
 #include "model/snapshot.h"
 
-#define RECORD_SCHEMA "fallow.snapshot/1"
-
 #define RECORD_MAX	((uint64_t)1 << 56) /* of a user's addresses there are no more */
 #define RECORD_HEAPS	64
 #define RECORD_SETTINGS 256
@@ -103,7 +101,7 @@ int record_parse(struct record *r, const char *text, size_t len, const char *nam
 		 struct error *e);
 
 /*
- * Opens what a user names as a record: the one place that knows what that can be. As
+ * Opens what a user names as a record: see store/stored.h for what that can be. As
  * record_parse().
  */
 int record_open(struct record *r, const char *where, struct error *e);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which look of a recording is meant; see recording.h. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/recording.h"
+
+#define DAY ((time_t)86400)
+
+/* The last look that is not after @when; false if all are. */
+static bool last_until(const struct recording *r, time_t when, size_t *i)
+{
+	for (size_t n = recording_count(r); n; n--)
+		if (recording_time(r, n - 1).tv_sec <= when) {
+			*i = n - 1;
+			return true;
+		}
+	return false;
+}
+
+static time_t last_time(const struct recording *r)
+{
+	return recording_time(r, recording_count(r) - 1).tv_sec;
+}
+
+/* 3, -1: false if it is no number. */
+static bool by_number(const struct recording *r, const char *which, size_t *i,
+		      struct error *e, int *err)
+{
+	size_t n = recording_count(r);
+	char *end;
+	long long number = strtoll(which, &end, 10);
+
+	if (end == which || *end)
+		return false;
+	*err = 0;
+	if (number > 0 && (unsigned long long)number <= n)
+		*i = (size_t)number - 1;
+	else if (number < 0 && number >= -(long long)n)
+		*i = n - (size_t)-number;
+	else
+		*err = error_set(
+			e, EXIT_FAILED,
+			"look %s: looks are from 1 to %zu, or from -1, the last, "
+			"to -%zu",
+			which, n, n);
+	return true;
+}
+
+/* -10m: so long before the last one. */
+static bool by_age(const struct recording *r, const char *which, time_t *when)
+{
+	static const struct {
+		const char *suffix;
+		double seconds;
+	} units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", DAY } };
+	char *end;
+	double n = strtod(which, &end);
+
+	if (which[0] != '-' || !isdigit((unsigned char)which[1]) || n < -1e9)
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(end, units[i].suffix)) {
+			*when = last_time(r) + (time_t)(n * units[i].seconds);
+			return true;
+		}
+	return false;
+}
+
+/* Times without seconds are those of the minute's end. */
+static bool parse_time(const char *which, struct tm *tm)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M",
+					     "%H:%M:%S", "%H:%M" };
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm one = *tm;
+		const char *end;
+
+		one.tm_sec = 59;
+		end = strptime(which, forms[i], &one);
+		if (end && !*end) {
+			*tm = one;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 14:05: that of the last look's day, or of the day before if it is later than that. */
+static bool by_clock(const struct recording *r, const char *which, time_t *when)
+{
+	time_t last = last_time(r);
+	struct tm tm;
+
+	localtime_r(&last, &tm);
+	if (!parse_time(which, &tm))
+		return false;
+	tm.tm_isdst = -1;
+	*when = mktime(&tm);
+	if (!strchr(which, '-') && *when - 59 > last) {
+		tm.tm_mday--;
+		tm.tm_isdst = -1;
+		*when = mktime(&tm);
+	}
+	return true;
+}
+
+int recording_find(const struct recording *r, const char *which, size_t *i,
+		   struct error *e)
+{
+	time_t when;
+	int err;
+
+	if (by_number(r, which, i, e, &err))
+		return err;
+	if (!by_age(r, which, &when) && !by_clock(r, which, &when))
+		return error_set(e, EXIT_USAGE,
+				 "\"%s\" is no look such as 3, -1, -10m, 14:05 or "
+				 "2026-11-28T14:05",
+				 which);
+	if (!last_until(r, when, i))
+		return error_set(e, EXIT_FAILED, "look %s: all looks were later", which);
+	return 0;
+}
