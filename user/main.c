@@ -20,6 +20,7 @@ static const struct command {
 	{ "trace", cmd_trace, "which call stacks map memory that stays mapped" },
 	{ "snapshot", cmd_snapshot, "keep one look in a file" },
 	{ "diff", cmd_diff, "what changed between two snapshots, or over a time" },
+	{ "record", cmd_record, "keep looks in a file, all the time or when it matters" },
 	{ "export", cmd_export, "metrics of processes, for Prometheus and others" },
 	{ "info", cmd_info, "module, sources and what they can tell here" },
 };

@@ -12,8 +12,10 @@
 
 #include "error.h"
 #include "model/snapshot.h"
+#include "model/when.h"
 #include "pages/pages.h"
 #include "render/render.h"
+#include "store/recorder.h"
 #include "target/target.h"
 
 /* Options that a command takes, besides --help. */
@@ -33,6 +35,8 @@
 #define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
 #define OPT_EXPORT   (1u << 14) /* several targets or --all, --format, maybe -o */
 #define OPT_ONCE     (1u << 20)
+#define OPT_FILE     (1u << 22) /* maybe one file, as options.target */
+#define OPT_RECORD   (1u << 21) /* --all instead of a target; --keep, --when, --rate */
 
 enum export_format {
 	EXPORT_OPENMETRICS,
@@ -41,6 +45,14 @@ enum export_format {
 	EXPORT_HTML,
 	EXPORT_FORMATS
 };
+
+/* At most so many looks in any such time; 0: as many as there are. */
+struct rate {
+	size_t looks;
+	uint64_t ns;
+};
+
+#define RATE_MAX 100000
 
 struct options {
 	const char *target; /* as typed; NULL with cgroup */
@@ -63,7 +75,10 @@ struct options {
 	uint64_t after_ns; /* 0: one look */
 	uint64_t interval_ns;
 	uint64_t idle_ns; /* 0: ages are not asked for */
-	uint64_t for_ns;
+	uint64_t for_ns; /* 0, of a command that records: until it is ended */
+	struct keep keep;
+	struct when_list when;
+	struct rate rate;
 	uint32_t fail_on; /* bit per enum verdict_id */
 	struct column_list columns;
 	const struct column *sort;
@@ -98,11 +113,16 @@ int parse_duration(const char *s, uint64_t *ns);
 
 struct recall;
 
-/* A target and the source that is used to look at it. */
+/* The values of --keep and --rate. */
+int parse_keep(const char *arg, struct keep *keep, struct error *e);
+int parse_rate(const char *arg, struct rate *rate, struct error *e);
+
+/* A target and the source that is used to look at it; or a look in a file. */
 struct session {
 	struct target target;
 	struct pages pages;
 	struct recall *recall; /* from look to look; NULL: nothing is kept */
+	const char *stored; /* where, as in store/stored.h; the rest is unused then */
 };
 
 int session_open(struct session *ss, const struct options *o, struct error *e);
@@ -147,6 +167,7 @@ int cmd_top(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 

@@ -33,7 +33,10 @@ enum {
 	KEY_FORMAT,
 	KEY_ALL,
 	KEY_TOP,
-	KEY_ONCE
+	KEY_ONCE,
+	KEY_KEEP,
+	KEY_WHEN,
+	KEY_RATE
 };
 
 static const struct known_option {
@@ -57,8 +60,11 @@ static const struct known_option {
 	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
 	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT | OPT_EXPORT },
 	{ { "format", required_argument, NULL, KEY_FORMAT }, OPT_EXPORT },
-	{ { "all", no_argument, NULL, KEY_ALL }, OPT_EXPORT },
+	{ { "all", no_argument, NULL, KEY_ALL }, OPT_EXPORT | OPT_RECORD },
 	{ { "top", required_argument, NULL, KEY_TOP }, OPT_EXPORT },
+	{ { "keep", required_argument, NULL, KEY_KEEP }, OPT_RECORD },
+	{ { "when", required_argument, NULL, KEY_WHEN }, OPT_RECORD },
+	{ { "rate", required_argument, NULL, KEY_RATE }, OPT_RECORD },
 };
 
 #define KNOWN (sizeof(known) / sizeof(known[0]))
@@ -220,6 +226,12 @@ static int apply(struct options *o, int key, struct error *e)
 	case KEY_ALL:
 		o->all = true;
 		return 0;
+	case KEY_KEEP:
+		return parse_keep(optarg, &o->keep, e);
+	case KEY_WHEN:
+		return when_parse(&o->when, optarg, e);
+	case KEY_RATE:
+		return parse_rate(optarg, &o->rate, e);
 	case KEY_TOP:
 		return set_top(optarg, &o->top, e);
 	case KEY_FORMAT:
@@ -341,10 +353,19 @@ static int take_arguments(struct options *o, int argc, char **argv, unsigned int
 		return error_set(e, EXIT_USAGE, "%s: name a file: -o FILE", argv[0]);
 	if (accepts & OPT_FILES)
 		return take_files(o, argc, argv, e);
+	if ((accepts & OPT_RECORD) && o->all)
+		return argc > optind || o->cgroup
+			       ? error_set(e, EXIT_USAGE,
+					   "%s: --all, or one process: not both", argv[0])
+			       : 0;
 	if (accepts & OPT_EXPORT)
 		return take_targets(o, argc, argv, e);
 	if (accepts & OPT_TARGET)
 		return take_target(o, argc, argv, e);
+	if ((accepts & OPT_FILE) && argc == optind + 1) {
+		o->target = argv[optind];
+		return 0;
+	}
 	return argc > optind ? error_set(e, EXIT_USAGE, "%s takes no argument: \"%s\"",
 					 argv[0], argv[optind])
 			     : 0;
@@ -361,6 +382,10 @@ int options_parse(struct options *o, int argc, char **argv, unsigned int accepts
 			       .top = 20,
 			       .interval_ns = 2000000000u,
 			       .for_ns = 10000000000u };
+	if (accepts & OPT_RECORD) {
+		o->interval_ns = 5000000000u;
+		o->for_ns = 0;
+	}
 	o->sort = column_by_name("rss", 3);
 	columns_parse("default", &o->columns, e);
 	o->by_size = accepts & OPT_HEAP;
