@@ -393,7 +393,7 @@ def forged(a, home):
             json.dump(snap, f)
         wrong.append(rejected(path, pattern))
     raw = {b"": "no JSON object", b"{": "no JSON", b"\0" * 9: "no JSON object",
-           b"SQLite format 3\0": "no JSON object", text.encode() + b"{}": "behind it",
+           b"SQLite format 3\0": "not a database", text.encode() + b"{}": "behind it",
            b"{" * 4000: "no JSON", b'{"a":' + b"[" * 5000: "no JSON",
            text.encode()[:-9]: "no JSON", b'{"schema":1,"schema":2}': '"schema" twice',
            b'{"a":' + b"9" * 30 + b"}": "no JSON", b'{"a":1e999}': "no JSON",

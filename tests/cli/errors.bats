@@ -29,7 +29,7 @@ dead_child_of() {
 }
 
 @test "help is not an error" {
-	for command in "" report regions heap watch trace snapshot diff info; do
+	for command in "" report regions heap watch trace snapshot diff record info; do
 		run "$fallow" $command --help
 		[ "$status" -eq 0 ]
 		[[ $output == usage:* ]]
@@ -48,7 +48,8 @@ dead_child_of() {
 	refused 2 'option --idle=1s is not known' regions 1 --idle=1s
 	refused 2 'one target at a time' report 1 2
 	refused 2 'name one process' report
-	refused 2 'takes no argument' info 1
+	refused 1 'No such file' info 1
+	refused 2 'takes no argument' info 1 2
 	refused 2 'not a duration' trace 1 --for=soon
 	refused 2 'name one process' trace
 	refused 2 'option --freeze is not known' trace 1 --freeze
