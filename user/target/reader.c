@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "target/reader_device.h"
@@ -60,6 +61,18 @@ static enum page_presence presence_of(uint64_t entry)
 	return entry & PM_SWAP ? PAGE_SWAPPED : PAGE_ABSENT;
 }
 
+static bool is_late(struct reader *r)
+{
+	struct timespec ts;
+
+	if (!r->deadline_ns)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if ((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec >= r->deadline_ns)
+		r->late = true;
+	return r->late;
+}
+
 /* An address space that is gone reads as end of file, from its first page on. */
 bool reader_is_gone(const struct reader *r)
 {
@@ -76,8 +89,11 @@ int reader_pagemap(struct reader *r, uint64_t addr, size_t pages, uint64_t *entr
 {
 	off_t at = (off_t)(addr / r->page_size * sizeof(*entries));
 	size_t want = pages * sizeof(*entries);
-	ssize_t got = pread(r->pagemap, entries, want, at);
+	ssize_t got;
 
+	if (is_late(r))
+		return -ESRCH;
+	got = pread(r->pagemap, entries, want, at);
 	if (got < 0)
 		return -errno;
 	if ((size_t)got == want)
@@ -111,6 +127,8 @@ int reader_presence(struct reader *r, uint64_t addr, size_t pages, uint8_t *pres
 static ssize_t copy(struct reader *r, uint64_t addr, void *buf, size_t len,
 		    enum page_presence presence)
 {
+	if (is_late(r))
+		return -ESRCH;
 	if (r->device >= 0)
 		return device_copy(r->device, addr, buf, len);
 	return presence == PAGE_SHARED ? mem_copy(r, addr, buf, len)
@@ -227,6 +245,8 @@ int reader_read(struct reader *r, uint64_t addr, void *buf, size_t len)
 int reader_gather(struct reader *r, const uint64_t *addr, size_t n, size_t len, void *buf,
 		  uint8_t *ok)
 {
+	if (is_late(r))
+		return -ESRCH;
 	return r->device >= 0 ? device_gather(r->device, addr, n, len, buf, ok)
 			      : readv_gather(r, addr, n, len, buf, ok);
 }

@@ -40,6 +40,12 @@ struct reader {
 	int device; /* the module's, bound to the target; -1: process_vm_readv() */
 	int mem; /* /proc/PID/mem, where there is no device */
 	size_t page_size;
+	/*
+	 * CLOCK_MONOTONIC; 0: none. From then on nothing is read: all functions fail as if
+	 * the target were gone, with which whoever reads soon ends.
+	 */
+	uint64_t deadline_ns;
+	bool late; /* something was not read for that */
 };
 
 /*
