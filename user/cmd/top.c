@@ -11,7 +11,7 @@
 #include "render/top.h"
 
 /* A table is not to be waited for. */
-#define ONCE_NS 1200000000ull
+static const struct node_budget once = { 1500000000, 1500000000 };
 
 static const char usage[] =
 	"usage: fallow top [options]\n"
@@ -38,11 +38,11 @@ static int show(const struct options *o, const struct node *n, struct error *e)
 
 static int print_once(struct node *n, const struct options *o, struct error *e)
 {
-	if (node_round(n, ONCE_NS, &watch_stop, e))
+	if (node_round(n, &once, &watch_stop, e))
 		return -1;
 	if (o->after_ns) {
 		wait_for(o->after_ns);
-		if (node_round(n, ONCE_NS, &watch_stop, e))
+		if (node_round(n, &once, &watch_stop, e))
 			return -1;
 	}
 	return show(o, n, e);

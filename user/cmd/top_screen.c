@@ -8,9 +8,9 @@
 #include "render/terminal.h"
 #include "render/tui_top.h"
 
-/* For how long a round looks, so that keys are soon answered. */
-#define FIRST_NS 1000000000ull
-#define ROUND_NS 300000000ull
+/* So that the machine has the rest, and keys are soon answered. */
+static const struct node_budget first = { 1500000000, 1500000000 };
+static const struct node_budget later = { 1000000000, 300000000 };
 
 struct screen {
 	struct terminal terminal;
@@ -66,7 +66,7 @@ int top_screen(struct node *n, const struct options *o, struct error *e)
 	int err;
 
 	watch_catch_signals();
-	err = node_round(n, FIRST_NS, &watch_stop, e);
+	err = node_round(n, &first, &watch_stop, e);
 	if (err || terminal_open(&w.terminal, want_colour(STDOUT_FILENO), e))
 		return -1;
 	while (!watch_stop && !err) {
@@ -74,7 +74,7 @@ int top_screen(struct node *n, const struct options *o, struct error *e)
 		wait_keys(&w, begun);
 		begun = watch_now();
 		if (!watch_stop)
-			err = node_round(n, ROUND_NS, &watch_stop, e);
+			err = node_round(n, &later, &watch_stop, e);
 	}
 	terminal_close(&w.terminal);
 	return err;

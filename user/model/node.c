@@ -16,14 +16,17 @@
 /* That stay open, so that what was found in them stays known; each has three files. */
 #define OPEN_MAX     128
 #define GROWTH_NS    30000000000ull
-#define AGAIN_NS     60000000000ull /* after a failure */
+#define AGAIN_NS     60000000000ull /* after a failure, or whatever it was */
+#define LOOK_NS	     50000000ull /* that a look may take at least */
+#define SLOW_NS	     4000000000ull /* and at most */
+#define SLOW_REST    10 /* times what a look took in vain pass before the next one */
 #define MEMINFO_TEXT 8192
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
@@ -163,7 +166,7 @@ static int list(struct node *n, struct error *e)
 			take_over(&v[count++],
 				  n->n ? bsearch(&key, n->v, n->n, sizeof(key), by_pid)
 				       : NULL,
-				  &all.v[i], &a, now_ns());
+				  &all.v[i], &a, clock_ns(CLOCK_MONOTONIC));
 	}
 	replace(n, v, count);
 	processes_free(&all);
@@ -172,12 +175,19 @@ static int list(struct node *n, struct error *e)
 
 static void fail(struct node *n, struct node_process *p, const struct error *e)
 {
+	if (p->target && p->target->reader.late) {
+		p->slow_ns = clock_ns(CLOCK_MONOTONIC);
+		if (p->state == NODE_WAITS)
+			snprintf(p->reason, sizeof(p->reason),
+				 "looking at it takes longer than there was time for");
+		return;
+	}
 	shut(n, p);
 	if (e->status == EXIT_GONE) {
 		p->ended = true;
 		return;
 	}
-	p->looked_ns = now_ns();
+	p->looked_ns = clock_ns(CLOCK_MONOTONIC);
 	p->state = e->status == EXIT_DENIED ? NODE_DENIED : NODE_FAILED;
 	snprintf(p->reason, sizeof(p->reason), "%.*s", (int)sizeof(p->reason) - 1,
 		 e->text);
@@ -193,6 +203,9 @@ static void settle(struct node_process *p, struct snapshot *s)
 		earlier_put(&p->earlier, &p->last);
 	verdicts_judge(&all, s, earlier_get(&p->earlier, s));
 	p->state = NODE_LOOKED;
+	p->slow_ns = 0;
+	p->slow_limit_ns = 0;
+	p->reason[0] = '\0';
 	p->looked_ns = s->monotonic_ns;
 	p->at_look = p->activity;
 	p->returnable = free->resident + free->swapped;
@@ -228,34 +241,52 @@ static int open_target(struct node *n, struct node_process *p, struct error *e)
 	return -1;
 }
 
-static void look(struct node *n, struct node_process *p)
+static void look(struct node *n, struct node_process *p, uint64_t limit_ns)
 {
 	static const struct look quick = { .quick = true };
 	struct snapshot s;
 	struct error e;
 
-	if (open_target(n, p, &e) || snapshot_take(&s, p->target, n->pages, &quick, &e)) {
+	if (open_target(n, p, &e)) {
 		fail(n, p, &e);
 		return;
 	}
-	settle(p, &s);
+	p->target->reader.late = false;
+	p->slow_limit_ns = limit_ns;
+	p->target->reader.deadline_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns;
+	if (snapshot_take(&s, p->target, n->pages, &quick, &e)) {
+		fail(n, p, &e);
+	} else if (p->target->reader.late) {
+		fail(n, p, &e);
+		snapshot_free(&s);
+	} else {
+		settle(p, &s);
+	}
 	if (n->nopen > OPEN_MAX)
 		shut(n, p);
 }
 
-/* Not looked at yet, or not so that it went well. */
-static bool is_new(const struct node_process *p, uint64_t begun)
+/* It has enough for a look that is worth it, and that was not in vain of late. */
+static bool is_due(const struct node_process *p, uint64_t begun)
 {
-	bool again = p->state == NODE_FAILED && p->looked_ns + AGAIN_NS < begun;
+	bool in_vain =
+		(p->slow_ns && p->slow_ns + SLOW_REST * p->slow_limit_ns > begun) ||
+		(p->state == NODE_FAILED && p->looked_ns + AGAIN_NS > begun);
 
-	return (p->state == NODE_WAITS || again) && p->anon >= WORTH_BYTES && !p->ended;
+	return p->anon >= WORTH_BYTES && !p->ended && !in_vain;
 }
 
-/* What has not run since has what it had. */
+static bool is_new(const struct node_process *p, uint64_t begun)
+{
+	return (p->state == NODE_WAITS || p->state == NODE_FAILED) && is_due(p, begun);
+}
+
+/* What has not run since has what it had, but for a moment that is not accounted for. */
 static bool is_stale(const struct node_process *p, uint64_t begun)
 {
-	return p->state == NODE_LOOKED && p->looked_ns < begun && !p->ended &&
-	       !activity_same(&p->at_look, &p->activity);
+	return p->state == NODE_LOOKED && p->looked_ns < begun && is_due(p, begun) &&
+	       (!activity_same(&p->at_look, &p->activity) ||
+		p->looked_ns + AGAIN_NS < begun);
 }
 
 /* The one to look at: of new ones the largest, then the one not looked at for longest. */
@@ -296,28 +327,49 @@ static void conclude(struct node *n)
 	n->n = kept;
 }
 
+/* What is left of a budget that began at two clocks; 0: nothing. */
+static uint64_t left_of(const struct node_budget *b, uint64_t begun, uint64_t cpu)
+{
+	uint64_t passed = clock_ns(CLOCK_MONOTONIC) - begun;
+
+	if (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu >= b->cpu_ns || passed >= b->ns)
+		return 0;
+	return b->ns - passed;
+}
+
+/* One that was too slow gets more, though seldom: it is not to take the others' time. */
+static uint64_t limit_of(const struct node_process *p, uint64_t left)
+{
+	uint64_t limit = left / 2 > LOOK_NS ? left / 2 : LOOK_NS;
+
+	if (2 * p->slow_limit_ns > limit)
+		limit = 2 * p->slow_limit_ns;
+	return limit < SLOW_NS ? limit : SLOW_NS;
+}
+
 static int in_rank(const void *a, const void *b)
 {
 	return node_rank(a, b);
 }
 
-int node_round(struct node *n, uint64_t budget_ns, const volatile int *stop,
+int node_round(struct node *n, const struct node_budget *b, const volatile int *stop,
 	       struct error *e)
 {
-	uint64_t begun = now_ns(), listed;
+	uint64_t begun = clock_ns(CLOCK_MONOTONIC), listed, cpu, left;
 	struct node_process *p;
 
 	clock_gettime(CLOCK_REALTIME, &n->time);
 	read_memory(n);
 	if (list(n, e))
 		return -1;
-	listed = now_ns();
-	while (!*stop && now_ns() - listed < budget_ns && (p = choose(n, begun)))
-		look(n, p);
+	listed = clock_ns(CLOCK_MONOTONIC);
+	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	while (!*stop && (left = left_of(b, listed, cpu)) && (p = choose(n, begun)))
+		look(n, p, limit_of(p, left));
 	conclude(n);
 	if (n->n)
 		qsort(n->v, n->n, sizeof(*n->v), in_rank);
-	n->duration_ns = now_ns() - begun;
+	n->duration_ns = clock_ns(CLOCK_MONOTONIC) - begun;
 	return 0;
 }
 

@@ -45,7 +45,10 @@ struct node_process {
 	struct node_rss before, between; /* before: 30 to 60 s old, or the first */
 	bool ended; /* it was not in the list of the last round */
 	enum node_state state;
-	char reason[128]; /* of NODE_FAILED */
+	char reason
+		[128]; /* of NODE_FAILED; or of NODE_WAITS, if it took too long; or "" */
+	uint64_t slow_ns; /* when a look took too long; 0: none did */
+	uint64_t slow_limit_ns; /* for how long it went on */
 	/* NODE_LOOKED: as of the last look, resident or swapped. */
 	uint64_t looked_ns; /* also of NODE_FAILED */
 	struct activity at_look;
@@ -74,11 +77,17 @@ struct node {
 	uint64_t duration_ns;
 };
 
+/* How much a round may take, after listing: of time, and of the tool's own CPU time. */
+struct node_budget {
+	uint64_t ns, cpu_ns;
+};
+
 /*
- * A round: after listing, looks until @budget_ns have passed, though what is begun is ended. *@stop, which
- * signals may set, ends it sooner. -1 with @e set: @n stays as it is known by then.
+ * A round. One look has half of the time that is left, so that it takes hardly any longer.
+ * *@stop, which signals may set, ends it sooner. -1 with @e set: @n stays as it is known
+ * by then.
  */
-int node_round(struct node *n, uint64_t budget_ns, const volatile int *stop,
+int node_round(struct node *n, const struct node_budget *b, const volatile int *stop,
 	       struct error *e);
 
 void node_free(struct node *n);

@@ -49,7 +49,9 @@ const char *top_verdict(char *buf, const struct node_process *p, bool brief)
 		[NODE_FAILED] = "failed",
 	};
 
-	if (p->state != NODE_LOOKED)
+	if (p->state == NODE_WAITS && p->slow_ns)
+		snprintf(buf, TOP_TEXT, "takes too long");
+	else if (p->state != NODE_LOOKED)
 		snprintf(buf, TOP_TEXT, "%s", others[p->state]);
 	else if (brief)
 		snprintf(buf, TOP_TEXT, "%s", verdict_name(p->verdict));

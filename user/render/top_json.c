@@ -37,7 +37,7 @@ static json_t *process(const struct node_process *p)
 	value_set(o, "comm", value_text(p->comm), &ok);
 	value_set(o, "starttime", value_count(p->activity.starttime), &ok);
 	value_set(o, "state", json_string(node_state_name(p->state)), &ok);
-	if (p->state == NODE_FAILED)
+	if (p->reason[0] && p->state != NODE_DENIED)
 		value_set(o, "reason", value_text(p->reason), &ok);
 	value_set(o, "rss_bytes", value_count(p->rss), &ok);
 	value_set(o, "anon_bytes", value_count(p->anon), &ok);
