@@ -48,7 +48,17 @@ pid_of() {
 }
 
 ended_well() { # STATUS
-	eventually shows "status=$1"
-	eventually test -s after
+	patiently shows "status=$1"
+	patiently test -s after
 	cmp before after
+}
+
+# As eventually, for a minute at most: on a busy machine a screen comes late.
+patiently() {
+	for _ in $(seq 600); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	screen >&2
+	return 1
 }

@@ -17,31 +17,31 @@ more_teardown() {
 @test "keys and sizes" {
 	start "./$name" 40 4000
 	run_in 80 24 "$fallow top -i 0.5"
-	eventually shows '^[0-9]+ processes  memory [0-9,.]+ MiB'
+	patiently shows '^[0-9]+ processes  memory [0-9,.]+ MiB'
 	keys /
 	keys -l "${name:0:12}"
 	keys Enter
 	row="^ *$target ${name:0:11} "
-	eventually shows "$row .*\+[0-9,.]+ MiB/min  live-growth"
+	patiently shows "$row .*\+[0-9,.]+ MiB/min  live-growth"
 	resize 200 60
-	eventually shows "$target $name .* live-growth \((possible|likely)\)"
+	patiently shows "$target $name .* live-growth \((possible|likely)\)"
 	shows '^ +pid name +RSS +fallow +returnable +growth  verdict'
 	resize 30 6
-	eventually shows "^ *$target "
+	patiently shows "^ *$target "
 	resize 80 24
 	keys g
-	eventually shows '^ by growth '
+	patiently shows '^ by growth '
 	keys s
-	eventually shows '^ by fallow '
+	patiently shows '^ by fallow '
 	keys '?'
-	eventually shows '^verdict +the principal one'
+	patiently shows '^verdict +the principal one'
 	keys '?' p
-	eventually shows '^paused'
+	patiently shows '^paused'
 	keys p
-	eventually lacks '^paused'
+	patiently lacks '^paused'
 	keys / C-u Enter
 	kill -KILL "$target"
-	eventually lacks "$row"
+	patiently lacks "$row"
 	keys q
 	ended_well 0
 }
@@ -49,10 +49,11 @@ more_teardown() {
 @test "small processes: at most" {
 	start sleep 1000
 	run_in 110 50 "$fallow top -i 0.5"
+	patiently shows '^[0-9]+ processes'
 	keys /
 	keys -l sleep
 	keys Enter
-	eventually shows "^ *$target sleep +.* at most [0-9.]+ KiB .* not looked at"
+	patiently shows "^ *$target sleep +.* at most [0-9.]+ KiB .* not looked at"
 	kill -TERM "$(pid_of fallow)"
 	ended_well 0
 }

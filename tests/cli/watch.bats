@@ -30,22 +30,22 @@ sys.stdin.read()'
 @test "what it is, whether it grows, what would help: at a glance, in any size" {
 	start "$bin/grow" 40 2000
 	watch_in 80 24
-	eventually shows '^RSS .*growing \+[0-9,.]+ MiB/min'
-	eventually shows '^. heap\.used .*\+[0-9.,]+ MiB .*\+[0-9,.]+ MiB/min'
-	eventually shows '^live-growth \(possible\): '
+	patiently shows '^RSS .*growing \+[0-9,.]+ MiB/min'
+	patiently shows '^. heap\.used .*\+[0-9.,]+ MiB .*\+[0-9,.]+ MiB/min'
+	patiently shows '^live-growth \(possible\): '
 	shows '^-> find who allocates'
 	shows '^glibc .*: live [0-9.,]+ MiB'
 	shows 'regions that grew most'
-	eventually shows '^  [0-9a-f]{12} .*\+[0-9.,]+ MiB +rw-p glibc'
+	patiently shows '^  [0-9a-f]{12} .*\+[0-9.,]+ MiB +rw-p glibc'
 	shows 'q: quit'
 	resize 200 60
-	eventually shows '^ +class +resident +swapped +share +change +rate'
+	patiently shows '^ +class +resident +swapped +share +change +rate'
 	shows '^. heap\.used '
 	resize 40 10
-	eventually shows '^live-growth'
+	patiently shows '^live-growth'
 	lacks '^ +class +resident +swapped'
 	resize 80 24
-	eventually shows 'q: quit'
+	patiently shows 'q: quit'
 	keys q
 	ended_well 0
 }
@@ -55,28 +55,28 @@ sys.stdin.read()'
 	for size in '80 24' '200 60'; do
 		# shellcheck disable=SC2086 # two words
 		watch_in $size
-		eventually shows '^. heap\.used '
+		patiently shows '^. heap\.used '
 		keys 2
-		eventually shows '^start +size +resident'
+		patiently shows '^start +size +resident'
 		shows '^1 to [0-9]+ of [0-9]+ regions, resident'
 		keys 3
-		eventually shows '^allocator and arenas +resident +live'
+		patiently shows '^allocator and arenas +resident +live'
 		shows '^glibc '
 		shows '^address space, .* a cell, by class'
 		shows '^[0-9a-f]{12} '
 		keys a
-		eventually shows 'ages are not known: fallow watch --idle'
+		patiently shows 'ages are not known: fallow watch --idle'
 		keys a 4
-		eventually shows '^live bytes +[0-9.,]+ [KMG]iB .*/min'
+		patiently shows '^live bytes +[0-9.,]+ [KMG]iB .*/min'
 		shows '^RSS '
 		keys 5
-		eventually shows '^ +(healthy|retention|fragmentation) \('
+		patiently shows '^ +(healthy|retention|fragmentation) \('
 		keys '?'
-		eventually shows '^b  mark'
+		patiently shows '^b  mark'
 		keys Tab
-		eventually shows '^. heap\.used '
+		patiently shows '^. heap\.used '
 		keys q
-		eventually shows 'status=0'
+		patiently shows 'status=0'
 	done
 }
 
@@ -84,7 +84,7 @@ sys.stdin.read()'
 	some_heap
 	kill -STOP "$target"
 	watch_in 80 24
-	eventually shows '^. heap\.used '
+	patiently shows '^. heap\.used '
 	"$fallow" report --quick --json "$target" >json
 	screen >shown
 	python3 - <<-'END'
@@ -113,64 +113,64 @@ sys.stdin.read()'
 @test "filter, order, pause, interval, mark, and a snapshot for diff" {
 	start "$bin/grow" 40 2000
 	watch_in 80 24
-	eventually shows 'growing'
+	patiently shows 'growing'
 	keys /
-	eventually shows 'filter: _'
+	patiently shows 'filter: _'
 	keys -l stack
 	keys Enter
-	eventually shows 'regions that match the filter'
+	patiently shows 'regions that match the filter'
 	shows 'stack'
 	lacks '\[heap\]'
 	keys / C-u Enter
-	eventually shows '\[heap\]'
+	patiently shows '\[heap\]'
 	keys s
-	eventually shows 's: by resident'
+	patiently shows 's: by resident'
 	keys 1 p
-	eventually shows 'paused'
+	patiently shows 'paused'
 	screen | grep '^RSS' >first
 	sleep 1.5
 	screen | grep '^RSS' >second
 	cmp first second
 	keys p
-	eventually shows "^RSS [0-9.,]+ MiB  growing"
+	patiently shows "^RSS [0-9.,]+ MiB  growing"
 	lacks paused
 	keys +
-	eventually shows ' 0\.2 s  '
+	patiently shows ' 0\.2 s  '
 	keys - -
-	eventually shows ' 1 s  '
+	patiently shows ' 1 s  '
 	screen | grep -o 'changes since [0-9:]*' >first
 	keys b
 	marked() { shows 'changes since' && lacks "$(cat first)"; }
-	eventually marked
+	patiently marked
 	keys w
-	eventually shows "save to: fallow-$target-"
+	patiently shows "save to: fallow-$target-"
 	keys C-u
 	keys -l there.json
 	keys Enter
-	eventually shows 'written: there.json'
+	patiently shows 'written: there.json'
 	jq -e --argjson pid "$target" '.schema == "fallow.snapshot/1" and .process.pid == $pid' there.json
 	"$fallow" snapshot "$target" -o later.json
 	"$fallow" diff there.json later.json | grep -q 'heap.used'
 	keys w C-u
 	keys -l no/such/folder.json
 	keys Enter
-	eventually shows 'writing no/such/folder.json: No such file'
+	patiently shows 'writing no/such/folder.json: No such file'
 	keys q
-	eventually shows 'status=0'
+	patiently shows 'status=0'
 }
 
 @test "if the process ends, its last look stays" {
 	start "$bin/grow" 1 10
 	watch_in 80 24
-	eventually shows 'heap\.used'
+	patiently shows 'heap\.used'
 	kill -KILL "$target"
-	eventually shows "^ENDED: the last look is of [0-9:]{8}: process $target"
+	patiently shows "^ENDED: the last look is of [0-9:]{8}: process $target"
 	shows 'heap\.used'
 	keys 2
-	eventually shows '\[heap\]'
+	patiently shows '\[heap\]'
 	shows '^ENDED'
 	resize 100 30
-	eventually shows '^ENDED'
+	patiently shows '^ENDED'
 	keys q
 	ended_well 3
 	shows "fallow: process $target"
@@ -181,7 +181,7 @@ sys.stdin.read()'
 	for signal in INT TERM HUP QUIT; do
 		rm -f before after
 		watch_in 80 24
-		eventually shows 'heap\.used'
+		patiently shows 'heap\.used'
 		if [ $signal = INT ]; then
 			keys C-c
 		else
@@ -196,28 +196,28 @@ sys.stdin.read()'
 	start "$bin/grow" 1 10
 	tmux -L "$session" -f /dev/null new-session -d -x 80 -y 24 \
 		"PS1='ready> ' LANG=C.UTF-8 bash --norc --noprofile -i" 3>&-
-	eventually shows '^ready>'
+	patiently shows '^ready>'
 	keys -l "$fallow watch -i 0.5 $target"
 	keys Enter
-	eventually shows '^. heap\.used'
+	patiently shows '^. heap\.used'
 	keys C-z
-	eventually shows 'Stopped'
+	patiently shows 'Stopped'
 	keys -l 'echo a"b"c' # the shell's own line editing
 	keys Enter
-	eventually shows '^abc'
+	patiently shows '^abc'
 	keys -l fg
 	keys Enter
-	eventually shows '^. heap\.used'
+	patiently shows '^. heap\.used'
 	keys q
-	eventually shows '^ready> *$'
+	patiently shows '^ready> *$'
 	lacks '^. heap\.used'
 }
 
 @test "without UTF-8, ASCII alone" {
 	start "$bin/grow" 10 100
 	watch_in 80 24 'LC_ALL=C'
-	eventually shows '^# heap\.used '
-	eventually shows 'growing'
+	patiently shows '^# heap\.used '
+	patiently shows 'growing'
 	for key in 1 2 3 4 5 '?'; do
 		keys "$key"
 		sleep 0.6
@@ -229,8 +229,8 @@ sys.stdin.read()'
 	start "$bin/grow" 10 100
 	for how in NO_COLOR=1 TERM=vt100 ''; do
 		watch_in 80 24 "$how"
-		eventually shows '^. heap\.used '
-		eventually shows 'growing'
+		patiently shows '^. heap\.used '
+		patiently shows 'growing'
 		if [ -n "$how" ]; then
 			! grep -P '\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[;m]' <<<"$(screen -e)" || return 1
 		else
@@ -242,10 +242,10 @@ sys.stdin.read()'
 @test "a terminal that cannot be drawn upon" {
 	start "$bin/grow" 1 1
 	watch_in 80 24 'TERM=dumb'
-	eventually shows 'status=1'
+	patiently shows 'status=1'
 	shows 'dumb.*--json'
 	watch_in 80 24 'TERM=no-such-terminal'
-	eventually shows 'status=1'
+	patiently shows 'status=1'
 	shows 'no-such-terminal.*set TERM'
 }
 
@@ -253,9 +253,9 @@ sys.stdin.read()'
 	cp "$bin/grow" "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')"
 	start "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')" 1 10
 	watch_in 100 24
-	eventually shows '^a\\x1b\[2Jb  pid'
+	patiently shows '^a\\x1b\[2Jb  pid'
 	keys 2
-	eventually shows 'a\\x1b\[2Jb'
+	patiently shows 'a\\x1b\[2Jb'
 }
 
 @test "--json: an object a line" {
