@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 from heaplib import BIN, FALLOW
 
-ROUNDS = 2
+ROUNDS = 12
 SECONDS = 3
 MANY = 1000
 TICK = os.sysconf("SC_CLK_TCK")
