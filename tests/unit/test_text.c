@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sizes, escaping, durations, and lines of maps. */
+/* Sizes, numbers, escaping, durations, and lines of maps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,8 @@
 #include "model/size.h"
 #include "model/verdict.h"
 #include "render/escape.h"
+#include "render/member.h"
+#include "store/fields.h"
 #include "target/vma.h"
 
 static const char *size(uint64_t bytes)
@@ -38,6 +40,54 @@ static void test_size(void **state)
 	assert_string_equal(size_format_change(buf, 2048), "+2.0 KiB");
 	assert_string_equal(size_format_change(buf, -2048), "-2.0 KiB");
 	assert_true(strlen(size_format_change(buf, INT64_MIN)) < SIZE_TEXT);
+}
+
+/* As it is written, and read back. */
+static uint64_t there_and_back(uint64_t n, const char *text)
+{
+	struct error e = { 0 };
+	struct fields f = { .file = "", .part = "", .e = &e };
+	json_t *o = json_object();
+	bool ok = true;
+	uint64_t back;
+	char *written;
+
+	value_set(o, "n", value_number(n), &ok);
+	written = json_dumps(json_object_get(o, "n"), JSON_ENCODE_ANY);
+	assert_string_equal(written, text);
+	back = field_bits(&f, o, "n");
+	assert_true(ok && !f.failed);
+	free(written);
+	json_decref(o);
+	return back;
+}
+
+static void test_numbers(void **state)
+{
+	static const uint64_t numbers[] = { 0, 7, INT64_MAX, 1ull << 63, UINT64_MAX };
+	static const char *const texts[] = { "0", "7", "9223372036854775807",
+					     "\"9223372036854775808\"",
+					     "\"18446744073709551615\"" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		assert_true(there_and_back(numbers[i], texts[i]) == numbers[i]);
+}
+
+static void test_no_numbers(void **state)
+{
+	static const char *const texts[] = { "", "-1", "1x", " 1", "18446744073709551616" };
+	struct error e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct fields f = { .file = "", .part = "", .e = &e };
+		json_t *o = json_pack("{s:s}", "n", texts[i]);
+
+		field_bits(&f, o, "n");
+		assert_true(f.failed);
+		json_decref(o);
+	}
 }
 
 static void test_escape(void **state)
@@ -138,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_size),	  cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_duration),  cmocka_unit_test(test_maps_line),
 		cmocka_unit_test(test_vma_find),  cmocka_unit_test(test_verdict_names),
+		cmocka_unit_test(test_numbers),	  cmocka_unit_test(test_no_numbers),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

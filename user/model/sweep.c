@@ -542,7 +542,19 @@ static void split_dirty(struct sweep *sw, const struct vma *v, struct region *r)
 	sw->huge_unsplit |= bytes && sw->file_huge;
 }
 
-/* Shmem that is swapped has no entry in the page table; only smaps' rule counts it. */
+/*
+ * Shmem that is swapped has no entry in the page table; only smaps' rule counts it, and
+ * with it what has an entry: private copies of a file's pages, which are anonymous.
+ */
+static uint64_t swapped_shmem(const struct vma *v, const struct region *r)
+{
+	uint64_t copies = 0;
+
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		copies += r->swapped[c];
+	return v->st.swap > copies ? v->st.swap - copies : 0;
+}
+
 static void settle_vma(struct sweep *sw)
 {
 	const struct vma *v = &sw->s->vmas.v[sw->vma];
@@ -550,10 +562,8 @@ static void settle_vma(struct sweep *sw)
 
 	if (!(sw->stream.pages->known & RUN_DIRTY))
 		split_dirty(sw, v, r);
-	if (v->flags & VMA_SHMEM) {
-		memset(r->swapped, 0, sizeof(r->swapped));
-		r->swapped[LEDGER_SHMEM] = v->st.swap;
-	}
+	if (v->flags & VMA_SHMEM)
+		r->swapped[LEDGER_SHMEM] = swapped_shmem(v, r);
 }
 
 static int sweep_rest(struct sweep *sw, const struct stack_pointers *sps)

@@ -251,9 +251,9 @@ static json_t *region(const struct vma *v, const struct region *r, bool *ok)
 	value_set(o, "start", value_address(v->start), ok);
 	value_set(o, "end", value_address(v->end), ok);
 	value_set(o, "perms", json_string(vma_perms(v, perms)), ok);
-	value_set(o, "offset", value_count(v->offset), ok);
+	value_set(o, "offset", value_number(v->offset), ok);
 	value_set(o, "dev", json_sprintf("%02x:%02x", v->dev_major, v->dev_minor), ok);
-	value_set(o, "inode", value_count(v->inode), ok);
+	value_set(o, "inode", value_number(v->inode), ok);
 	value_set(o, "name", value_text(v->name), ok);
 	value_set(o, "flags", flags(v, ok), ok);
 	value_set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);

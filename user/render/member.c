@@ -18,9 +18,15 @@ json_t *value_text(const char *raw)
 	return j;
 }
 
+json_t *value_number(uint64_t n)
+{
+	return n > INT64_MAX ? json_sprintf("%" PRIu64, n)
+			     : json_integer((json_int_t)n);
+}
+
 json_t *value_count(uint64_t n)
 {
-	return n == UNKNOWN ? json_null() : json_integer((json_int_t)n);
+	return n == UNKNOWN ? json_null() : value_number(n);
 }
 
 json_t *value_address(uint64_t a)

@@ -15,7 +15,8 @@
 
 /* Each returns a new reference, or NULL when out of memory. */
 json_t *value_text(const char *raw); /* what is not UTF-8 is escaped */
-json_t *value_count(uint64_t n); /* null if it is UNKNOWN */
+json_t *value_number(uint64_t n); /* past 2^63, where integers end here, in a string */
+json_t *value_count(uint64_t n); /* the same; null if it is UNKNOWN */
 json_t *value_address(uint64_t a); /* "0x7f00" */
 json_t *value_time(const struct timespec *ts); /* as time_text() */
 

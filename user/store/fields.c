@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/fields.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,13 +91,25 @@ struct timespec field_time(struct fields *f, const json_t *o, const char *key)
 	return time;
 }
 
+/* Decimal digits alone, of no more than 64 bits. */
+static bool parse_digits(const char *s, uint64_t *n)
+{
+	char *end;
+
+	errno = 0;
+	*n = strtoull(s, &end, 10);
+	return *s >= '0' && *s <= '9' && !*end && !errno;
+}
+
 uint64_t field_bits(struct fields *f, const json_t *o, const char *key)
 {
 	const json_t *j = get(f, o, key);
+	uint64_t n = (uint64_t)json_integer_value(j);
 
-	if (j && !json_is_integer(j))
+	if (j && !json_is_integer(j) &&
+	    !(json_is_string(j) && parse_digits(json_string_value(j), &n)))
 		fields_fail(f, "\"%s\" is no integer", key);
-	return (uint64_t)json_integer_value(j);
+	return n;
 }
 
 static bool is_none(const json_t *o, const char *key)

@@ -39,7 +39,7 @@ uint64_t field_maybe(struct fields *f, const json_t *o, const char *key);
 /* "2026-11-28T18:30:00.123Z", in the years from 1970 to 2199. */
 struct timespec field_time(struct fields *f, const json_t *o, const char *key);
 
-/* Any integer, as 64 bits. */
+/* Any integer, as 64 bits: in a string, too, or negative, as files of old have it. */
 uint64_t field_bits(struct fields *f, const json_t *o, const char *key);
 
 /* "0x7f00"; with @or_none, null is 0. */
