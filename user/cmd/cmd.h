@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "model/growth.h"
 #include "model/snapshot.h"
 #include "model/when.h"
 #include "pages/pages.h"
@@ -142,8 +143,26 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 /* Writes @s to the file @path, as fallow snapshot does. */
 int snapshot_keep(const struct snapshot *s, const char *path, struct error *e);
 
-/* Waits between two looks, and says so to somebody at a terminal. */
-void wait_for(uint64_t ns);
+/*
+ * Waits between two looks, and says so to somebody at a terminal; or until @when_ns of
+ * CLOCK_MONOTONIC, in silence. False, at once, if the target, which may be NULL, has ended.
+ */
+bool wait_for(struct target *t, uint64_t ns);
+bool wait_until(struct target *t, uint64_t when_ns);
+
+/* Several looks over a time: the first and the last, and what they and those between add. */
+struct follow {
+	struct snapshot first; /* without its mappings */
+	struct snapshot last;
+	struct growth growth; /* fitted */
+	size_t nlooks; /* at least 2 */
+	bool ended; /* the target did: the last look is one of those between */
+};
+
+/* Looks for o->after_ns. Those between are quick, and cost no more time than they leave. */
+int session_follow(struct session *ss, const struct options *o, struct follow *f,
+		   struct error *e);
+void follow_free(struct follow *f);
 
 /*
  * A whole command: one look at the target, shown as JSON or by @text. Options

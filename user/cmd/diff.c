@@ -58,7 +58,8 @@ static int look_twice(const struct options *o, struct record r[2], size_t *n,
 	err = look(&ss, o, &r[0], e);
 	if (!err) {
 		*n = 1;
-		wait_for(o->after_ns);
+		/* If it ends meanwhile, the look says so. */
+		wait_for(&ss.target, o->after_ns);
 		err = look(&ss, o, &r[1], e);
 	}
 	if (!err)

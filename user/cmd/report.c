@@ -11,7 +11,8 @@ static const char usage[] =
 	"What of a process' memory its application uses, what its allocator keeps, and\n"
 	"what gives the rest back. TARGET is a pid or a process name.\n"
 	"\n"
-	"  --after=TIME      look twice, TIME apart (30s, 2m), and judge the change\n"
+	"  --after=TIME      look for TIME (30s, 2m), up to twelve times, and judge the\n"
+	"                    change\n"
 	"  --fail-on=V[,V]   exit with 10 if one of these verdicts holds (see the "
 	"manual:\n"
 	"                    live-growth, retention, fragmentation, ...)\n"
@@ -38,51 +39,48 @@ static bool fails_on(const struct verdicts *all, uint32_t bits)
 }
 
 static int show(const struct options *o, const struct snapshot *now,
-		const struct snapshot *before)
+		const struct snapshot *before, const struct growth *growth)
 {
 	struct verdicts verdicts;
 	struct view view = { now, before, &verdicts, want_colour(STDOUT_FILENO) };
 
-	verdicts_judge(&verdicts, now, before);
+	verdicts_judge_growth(&verdicts, now, before, growth);
 	if (o->json ? json_snapshot(stdout, &view, false)
 		    : (text_report(stdout, &view), 0))
 		return EXIT_FAILED;
 	return fails_on(&verdicts, o->fail_on) ? EXIT_VERDICT : EXIT_DONE;
 }
 
-static int look_twice(struct session *ss, const struct options *o, struct snapshot *first,
-		      struct error *e)
+static int look_on(struct session *ss, const struct options *o, struct error *e)
 {
-	struct snapshot second;
+	struct follow f;
 	int status;
 
-	snapshot_shed(first);
-	wait_for(o->after_ns);
-	if (session_look(ss, o, &second, e))
+	if (session_follow(ss, o, &f, e))
 		return -1;
+	/* Not while somebody pages through what is shown. */
 	pages_age_end(&ss->pages, &ss->target);
-	status = show(o, &second, first);
-	snapshot_free(&second);
+	status = show(o, &f.last, &f.first, &f.growth);
+	if (f.ended && status != EXIT_FAILED)
+		status = EXIT_GONE;
+	follow_free(&f);
 	return status;
 }
 
 static int look(struct session *ss, const struct options *o, struct error *e)
 {
-	struct snapshot first;
+	struct snapshot s;
 	int status;
 
 	if (o->idle_ns && session_watch_idle(ss, o, e))
 		return -1;
-	if (session_look(ss, o, &first, e))
+	if (o->after_ns)
+		return look_on(ss, o, e);
+	if (session_look(ss, o, &s, e))
 		return -1;
-	if (o->after_ns) {
-		status = look_twice(ss, o, &first, e);
-	} else {
-		/* Not while somebody pages through what is shown. */
-		pages_age_end(&ss->pages, &ss->target);
-		status = show(o, &first, NULL);
-	}
-	snapshot_free(&first);
+	pages_age_end(&ss->pages, &ss->target);
+	status = show(o, &s, NULL, NULL);
+	snapshot_free(&s);
 	return status;
 }
 

@@ -2,7 +2,6 @@
 /* From options to a target, a source and a look. */
 #include "cmd/cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,20 +147,6 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 	err = look(ss, o, s, e);
 	freeze_end(&freeze);
 	return err;
-}
-
-void wait_for(uint64_t ns)
-{
-	struct timespec left = { .tv_sec = (time_t)(ns / 1000000000u),
-				 .tv_nsec = (long)(ns % 1000000000u) };
-	bool tell = ns > 1000000000u && isatty(STDERR_FILENO);
-
-	if (tell)
-		fprintf(stderr, "looking again in %.0f s ...", (double)ns / 1e9);
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
-	if (tell)
-		fprintf(stderr, "\r\033[K");
 }
 
 bool want_colour(int fd)

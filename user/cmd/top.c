@@ -41,7 +41,7 @@ static int print_once(struct node *n, const struct options *o, struct error *e)
 	if (node_round(n, &once, &watch_stop, e))
 		return -1;
 	if (o->after_ns) {
-		wait_for(o->after_ns);
+		wait_for(NULL, o->after_ns);
 		if (node_round(n, &once, &watch_stop, e))
 			return -1;
 	}

@@ -2,6 +2,7 @@
 /* What the rules rest upon, from one snapshot or two. */
 #include "model/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/knobs.h"
@@ -76,10 +77,51 @@ static uint64_t heaps_torn(const struct snapshot *s)
 	return sum;
 }
 
-void facts_collect(struct facts *f, const struct snapshot *now,
-		   const struct snapshot *before)
+const struct trend *trend_of(const struct facts *f, enum series_id id)
 {
-	*f = (struct facts){ .now = now, .before = before };
+	const struct trend *t = f->growth ? &f->growth->series[id] : NULL;
+
+	return t && t->n > 2 ? t : NULL;
+}
+
+/* The most that quick looks may have wrong of live blocks. */
+static uint64_t growth_doubt(const struct growth *g)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->looks[i].doubt > most)
+			most = g->looks[i].doubt;
+	return most;
+}
+
+/* Of a change from the first look to the last, what is growth. */
+static int64_t rise_of(const struct facts *f, enum series_id id, int64_t change)
+{
+	const struct trend *t = trend_of(f, id);
+
+	if (!t)
+		return change;
+	/* Looks that know so little say nothing against those that read all. */
+	if (id == SERIES_LIVE && growth_doubt(f->growth) > (uint64_t)llabs(change) / 2)
+		return change;
+	return t->kind == TREND_STEADY ? (int64_t)(t->rate * (double)f->interval_ns) : 0;
+}
+
+static void collect_rises(struct facts *f)
+{
+	f->rise[SERIES_RSS] = rise_of(f, SERIES_RSS, f->rss_change);
+	f->rise[SERIES_LIVE] = rise_of(f, SERIES_LIVE, f->live_change);
+	f->rise[SERIES_FALLOW] = rise_of(f, SERIES_FALLOW, f->fallow_change);
+	f->rise[SERIES_PINNED] = rise_of(f, SERIES_PINNED, f->pinned_change);
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		f->rise[SERIES_CLASS + c] = rise_of(f, SERIES_CLASS + c, f->change[c]);
+}
+
+void facts_collect(struct facts *f, const struct snapshot *now,
+		   const struct snapshot *before, const struct growth *growth)
+{
+	*f = (struct facts){ .now = now, .before = before, .growth = growth };
 	for (size_t i = 0; i < now->nheaps; i++)
 		collect_heap(f, now->heaps[i]);
 	for (size_t i = 0; i < now->nheaps; i++)
@@ -98,20 +140,38 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 	for (int c = 0; c < LEDGER_CLASSES; c++)
 		f->change[c] =
 			(int64_t)(now->ledger[c].resident - before->ledger[c].resident);
+	collect_rises(f);
 }
 
-bool is_growth(const struct facts *f, int64_t change, uint64_t doubt)
+bool is_growth(const struct facts *f, enum series_id id, uint64_t doubt)
 {
-	return f->before && change >= (int64_t)GROWTH_FLOOR &&
-	       change >= f->rss_change / 2 && (uint64_t)change > doubt;
+	int64_t rise = f->rise[id];
+
+	return f->before && rise >= (int64_t)GROWTH_FLOOR &&
+	       rise >= f->rise[SERIES_RSS] / 2 && (uint64_t)rise > doubt;
 }
 
-enum confidence growth_confidence(const struct facts *f)
+/* So many looks that leave the line so little are no chance. */
+#define CERTAIN_LOOKS 8
+#define CERTAIN_R2    0.95
+#define LIKELY_R2     0.9
+
+enum confidence growth_confidence(const struct facts *f, enum series_id id)
 {
-	return f->interval_ns < TREND_NS ? CONFIDENCE_POSSIBLE : CONFIDENCE_LIKELY;
+	const struct trend *t = trend_of(f, id);
+	bool is_long = f->interval_ns >= TREND_NS;
+
+	if (!t || t->kind != TREND_STEADY)
+		return is_long ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE;
+	if (is_long && t->n >= CERTAIN_LOOKS && t->r2 >= CERTAIN_R2 &&
+	    t->fall <= trend_rise(t) / 10)
+		return CONFIDENCE_CERTAIN;
+	return is_long || (t->n >= CERTAIN_LOOKS && t->r2 >= LIKELY_R2)
+		       ? CONFIDENCE_LIKELY
+		       : CONFIDENCE_POSSIBLE;
 }
 
-double per_minute(const struct facts *f, int64_t change)
+double per_minute(const struct facts *f, enum series_id id)
 {
-	return (double)change / MIB / ((double)f->interval_ns / 60e9);
+	return (double)f->rise[id] / MIB / ((double)f->interval_ns / 60e9);
 }

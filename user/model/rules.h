@@ -6,6 +6,7 @@
 #ifndef FALLOW_RULES_H
 #define FALLOW_RULES_H
 
+#include "model/growth.h"
 #include "model/verdict.h"
 
 #define MIB (1ull << 20)
@@ -14,13 +15,14 @@
 #define FLOOR_BYTES (8 * MIB)
 #define FLOOR_SHARE 10
 /* Growth between two looks that is more than churn. */
-#define GROWTH_FLOOR (1 * MIB)
+#define GROWTH_FLOOR GROWTH_LEAST
 /* Two looks closer than this tell a direction, not a trend. */
 #define TREND_NS (30 * 1000000000ull)
 
 /* Totals that the rules share. */
 struct facts {
 	const struct snapshot *now, *before; /* before: NULL with one look */
+	const struct growth *growth; /* NULL: no looks between those two */
 	struct heap_totals all; /* of every decoded heap */
 	struct heap_totals
 		replaceable; /* of those that another allocator does better than */
@@ -29,6 +31,7 @@ struct facts {
 	size_t arenas; /* of the kind that threads share */
 	int64_t live_change, fallow_change, rss_change, pinned_change;
 	int64_t change[LEDGER_CLASSES]; /* of resident */
+	int64_t rise[SERIES]; /* of that, what is growth, by the looks between */
 	uint64_t unsure; /* bytes that quick looks may wrongly have as live, of either */
 	uint64_t unseen; /* of now: of pages that may be free, though told as used */
 	uint64_t torn; /* bytes of either look that were not decoded, for they changed */
@@ -37,7 +40,7 @@ struct facts {
 };
 
 void facts_collect(struct facts *f, const struct snapshot *now,
-		   const struct snapshot *before);
+		   const struct snapshot *before, const struct growth *growth);
 
 /* A setting of a heap; 0 if it has none of that name. */
 uint64_t setting_of(const struct heap *h, const char *name);
@@ -51,11 +54,13 @@ static inline bool significant(const struct facts *f, uint64_t bytes)
 	return bytes >= FLOOR_BYTES && bytes >= f->now->rss / FLOOR_SHARE;
 }
 
-/* Whether what changed so is most of what RSS gained. @doubt: of either look, in bytes. */
-bool is_growth(const struct facts *f, int64_t change, uint64_t doubt);
-/* What a growth of so many bytes is worth, for the time between the looks. */
-enum confidence growth_confidence(const struct facts *f);
-double per_minute(const struct facts *f, int64_t change); /* MiB */
+/* How a series went on; NULL where too few looks tell. */
+const struct trend *trend_of(const struct facts *f, enum series_id id);
+/* Whether it grew, by most of what RSS gained. @doubt: of either look, in bytes. */
+bool is_growth(const struct facts *f, enum series_id id, uint64_t doubt);
+/* What that is worth, for the number of looks, how they agree, and their time. */
+enum confidence growth_confidence(const struct facts *f, enum series_id id);
+double per_minute(const struct facts *f, enum series_id id); /* MiB */
 
 bool has_verdict(const struct verdicts *all, enum verdict_id id);
 struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence c,
@@ -66,6 +71,8 @@ void evidence(struct verdict *v, const char *fmt, ...)
 void advise(struct verdict *v, uint64_t bytes, bool at_most, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 void show_change(const struct facts *f, struct verdict *v);
+/* The same with what the looks between tell, where there are any. */
+void show_growth(const struct facts *f, struct verdict *v);
 void show_split(const struct facts *f, struct verdict *v);
 /* What may have memory that no allocator claims, and what makes it keep less. */
 void show_keepers(const struct facts *f, struct verdict *v);

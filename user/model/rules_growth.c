@@ -2,9 +2,11 @@
 /* Rules of what became more between two looks. */
 #include "model/rules.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/size.h"
+#include "render/escape.h"
 
 static bool is_python(const struct snapshot *s)
 {
@@ -18,15 +20,16 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 	struct verdict *v;
 
 	/* Most of what RSS gained, or RSS gained nothing while blocks took free pages. */
-	if (!is_growth(f, f->live_change, 4 * f->torn))
+	if (!is_growth(f, SERIES_LIVE, 4 * f->torn))
 		return;
 	v = speak(out, VERDICT_LIVE_GROWTH,
-		  (uint64_t)f->live_change > f->unsure ? growth_confidence(f)
-						       : CONFIDENCE_POSSIBLE,
-		  (uint64_t)f->live_change);
-	show_change(f, v);
+		  (uint64_t)f->rise[SERIES_LIVE] > f->unsure
+			  ? growth_confidence(f, SERIES_LIVE)
+			  : CONFIDENCE_POSSIBLE,
+		  (uint64_t)f->rise[SERIES_LIVE]);
+	show_growth(f, v);
 	evidence(v, "the application holds %.1f MiB/min more",
-		 per_minute(f, f->live_change));
+		 per_minute(f, SERIES_LIVE));
 	advise(v, UNKNOWN, false,
 	       is_python(f->now)
 		       ? "find who allocates: memray attach %d (Python and native "
@@ -40,21 +43,9 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 /* What a mapping has more of memory that no allocator claims; 0 if it is no more. */
 static uint64_t piece_growth(const struct snapshot *before, const struct piece *p)
 {
-	size_t lo = 0, hi = before->npieces;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (before->pieces[mid].end <= p->start)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	/* Neighbours may have become one mapping since. */
-	uint64_t was = 0;
+	uint64_t was = pieces_within(before->pieces, before->npieces, p).bytes;
 
-	for (; lo < before->npieces && before->pieces[lo].start < p->end; lo++)
-		was += before->pieces[lo].bytes;
 	return p->bytes > was ? p->bytes - was : 0;
 }
 
@@ -86,6 +77,39 @@ static void show_pieces(const struct facts *f, struct verdict *v)
 			size_format(b, best));
 }
 
+/* The group that rises most in a class, and whether it is most of the rise. */
+static const struct group_trend *leading_group(const struct facts *f, enum ledger_class c)
+{
+	double rise = (double)f->rise[SERIES_CLASS + c];
+
+	for (size_t i = 0; f->growth && i < f->growth->ngroups; i++) {
+		const struct group_trend *g = &f->growth->groups[i];
+
+		if (g->last.class == c)
+			return trend_rise(&g->trend) >= rise / 2 ? g : NULL;
+	}
+	return NULL;
+}
+
+/* What most of a class' growth is in, by name, and by how much that was mapped at once. */
+static void show_group(const struct facts *f, struct verdict *v, enum ledger_class c)
+{
+	const struct group_trend *g = leading_group(f, c);
+	char name[2 * GROUP_NAME], size[SIZE_TEXT], steps[SIZE_TEXT + 40] = "";
+	int share;
+
+	if (!g)
+		return;
+	share = (int)(100 * trend_rise(&g->trend) / (double)f->rise[SERIES_CLASS + c]);
+	escape_terminal(name, sizeof(name), g->last.name);
+	if (c == LEDGER_ANON_OTHER && f->growth->step >= MIB)
+		snprintf(steps, sizeof(steps), ", that grow by %s at a time",
+			 size_format(size, f->growth->step));
+	evidence(v, "%d %% of it is in mappings %s%s%s%s", share > 100 ? 100 : share,
+		 name[0] ? "named " : "without a name", name, steps,
+		 c == LEDGER_ANON_OTHER ? ", mapped by no allocator that is known" : "");
+}
+
 static void advise_trace(const struct facts *f, struct verdict *v)
 {
 	advise(v, UNKNOWN, false,
@@ -96,19 +120,21 @@ static void advise_trace(const struct facts *f, struct verdict *v)
 
 static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
 {
-	int64_t change = f->change[LEDGER_ANON_OTHER];
+	enum series_id id = SERIES_CLASS + LEDGER_ANON_OTHER;
 	char live[SIZE_TEXT];
 	struct verdict *v;
 
-	if (!is_growth(f, change, f->moved))
+	if (!is_growth(f, id, f->moved))
 		return;
-	v = speak(out, VERDICT_OFF_HEAP_GROWTH, growth_confidence(f), (uint64_t)change);
-	show_change(f, v);
+	v = speak(out, VERDICT_OFF_HEAP_GROWTH, growth_confidence(f, id),
+		  (uint64_t)f->rise[id]);
+	show_growth(f, v);
 	evidence(v,
 		 "anonymous memory of no allocator grows by %.1f MiB/min, live blocks by "
 		 "%s "
 		 "in all",
-		 per_minute(f, change), size_format_change(live, f->live_change));
+		 per_minute(f, id), size_format_change(live, f->live_change));
+	show_group(f, v, LEDGER_ANON_OTHER);
 	show_pieces(f, v);
 	show_keepers(f, v);
 	advise_trace(f, v);
@@ -121,16 +147,16 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 	char size[SIZE_TEXT];
 	struct verdict *v;
 
-	if (!is_growth(f, f->pinned_change, f->moved))
+	if (!is_growth(f, SERIES_PINNED, f->moved))
 		return;
-	v = speak(out, VERDICT_PINNED_GROWTH, growth_confidence(f),
-		  (uint64_t)f->pinned_change);
-	show_change(f, v);
+	v = speak(out, VERDICT_PINNED_GROWTH, growth_confidence(f, SERIES_PINNED),
+		  (uint64_t)f->rise[SERIES_PINNED]);
+	show_growth(f, v);
 	evidence(
 		v,
 		"pinned memory grows by %.1f MiB/min, to %s: the kernel can neither move "
 		"nor reclaim it, and unmapping it does not free it",
-		per_minute(f, f->pinned_change), size_format(size, f->now->pinned));
+		per_minute(f, SERIES_PINNED), size_format(size, f->now->pinned));
 	show_pieces(f, v);
 	show_uring(f, v);
 	show_keepers(f, v);
@@ -143,14 +169,16 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 
 static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 {
-	int64_t change = f->change[LEDGER_SHMEM];
+	enum series_id id = SERIES_CLASS + LEDGER_SHMEM;
 	struct verdict *v;
 
-	if (!is_growth(f, change, f->moved))
+	if (!is_growth(f, id, f->moved))
 		return;
-	v = speak(out, VERDICT_SHMEM_GROWTH, growth_confidence(f), (uint64_t)change);
-	show_change(f, v);
-	evidence(v, "shared memory grows by %.1f MiB/min", per_minute(f, change));
+	v = speak(out, VERDICT_SHMEM_GROWTH, growth_confidence(f, id),
+		  (uint64_t)f->rise[id]);
+	show_growth(f, v);
+	evidence(v, "shared memory grows by %.1f MiB/min", per_minute(f, id));
+	show_group(f, v, LEDGER_SHMEM);
 	advise(v, UNKNOWN, false,
 	       "see which: fallow regions %d (memfd, /dev/shm, SysV: ipcs -m); it lives "
 	       "as "
@@ -158,6 +186,50 @@ static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 	       (int)f->now->process.pid);
 	show_keepers(f, v);
 	advise_trace(f, v);
+}
+
+/* "grows by 400.0 MiB/min (standard error 1.2)". Returns @buf of GROWTH_TEXT bytes. */
+#define GROWTH_TEXT 80
+static const char *course(const struct facts *f, enum series_id id, char *buf)
+{
+	const struct trend *t = trend_of(f, id);
+	char size[SIZE_TEXT];
+
+	if (!t)
+		return strcpy(buf, "is unknown");
+	switch (t->kind) {
+	case TREND_STEADY:
+		snprintf(buf, GROWTH_TEXT, "grows by %.1f MiB/min (standard error %.1f)",
+			 trend_per_minute(t) / MIB, t->error * 60e9 / MIB);
+		break;
+	case TREND_UNCLEAR:
+		snprintf(buf, GROWTH_TEXT, "rises by %.1f MiB/min, maybe by chance",
+			 trend_per_minute(t) / MIB);
+		break;
+	case TREND_JUMP:
+		snprintf(buf, GROWTH_TEXT, "rose once, by %s",
+			 size_format(size, (uint64_t)t->jump));
+		break;
+	case TREND_SWINGS:
+		snprintf(buf, GROWTH_TEXT, "comes and goes, by %s",
+			 size_format(size, (uint64_t)t->fall));
+		break;
+	default:
+		snprintf(buf, GROWTH_TEXT, "%s",
+			 trend_rise(t) < -(double)GROWTH_LEAST ? "falls" : "is flat");
+	}
+	return buf;
+}
+
+void show_growth(const struct facts *f, struct verdict *v)
+{
+	char rss[GROWTH_TEXT], live[GROWTH_TEXT], fallow[GROWTH_TEXT];
+
+	show_change(f, v);
+	if (trend_of(f, SERIES_RSS))
+		evidence(v, "by %zu looks, RSS %s; what is live %s; what is free %s",
+			 f->growth->n, course(f, SERIES_RSS, rss),
+			 course(f, SERIES_LIVE, live), course(f, SERIES_FALLOW, fallow));
 }
 
 void rules_growth(const struct facts *f, struct verdicts *out)

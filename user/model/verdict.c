@@ -134,11 +134,13 @@ static void rule_healthy(const struct facts *f, struct verdicts *out)
 		return;
 	/* One look does not see growth; and growth that no rule explains is not healthy. */
 	v = speak(out, VERDICT_HEALTHY,
-		  f->before && f->rss_change < (int64_t)GROWTH_FLOOR ? CONFIDENCE_CERTAIN
-								     : CONFIDENCE_LIKELY,
+		  f->before && f->rss_change < (int64_t)GROWTH_FLOOR &&
+				  f->rise[SERIES_RSS] < (int64_t)GROWTH_FLOOR
+			  ? CONFIDENCE_CERTAIN
+			  : CONFIDENCE_LIKELY,
 		  0);
 	show_split(f, v);
-	show_change(f, v);
+	show_growth(f, v);
 	if (!f->before)
 		evidence(v, "one look does not see growth: --after=60s does");
 }
@@ -203,16 +205,23 @@ static void order(struct verdicts *out)
 		}
 }
 
-void verdicts_judge(struct verdicts *out, const struct snapshot *now,
-		    const struct snapshot *before)
+void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
+			   const struct snapshot *before, const struct growth *growth)
 {
 	struct facts f;
 
 	out->n = 0;
-	facts_collect(&f, now, before);
+	out->growth = growth;
+	facts_collect(&f, now, before, growth);
 	rules_growth(&f, out);
 	rules_heap(&f, out);
 	rules_pages(&f, out);
 	rule_healthy(&f, out);
 	order(out);
+}
+
+void verdicts_judge(struct verdicts *out, const struct snapshot *now,
+		    const struct snapshot *before)
+{
+	verdicts_judge_growth(out, now, before, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/growth.h"
 #include "model/snapshot.h"
 
 enum verdict_id {
@@ -64,6 +65,7 @@ struct verdict {
 struct verdicts {
 	struct verdict v[VERDICT_IDS]; /* the principal one first */
 	size_t n; /* at least 1 */
+	const struct growth *growth; /* that they rest on, too; NULL: on none */
 };
 
 /*
@@ -72,6 +74,13 @@ struct verdicts {
  */
 void verdicts_judge(struct verdicts *out, const struct snapshot *now,
 		    const struct snapshot *before);
+
+/*
+ * The same over all looks from @before to @now, whose growth was fitted, and has to stay.
+ * Either may be NULL.
+ */
+void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
+			   const struct snapshot *before, const struct growth *growth);
 
 const char *verdict_name(enum verdict_id id);
 const char *confidence_name(enum confidence c);

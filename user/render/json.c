@@ -337,6 +337,54 @@ static json_t *baseline(const struct view *v, bool *ok)
 	return o;
 }
 
+static void trend(json_t *o, const struct trend *t, bool *ok)
+{
+	bool fitted = t->kind != TREND_NONE;
+
+	value_set(o, "kind", json_string(trend_name(t->kind)), ok);
+	value_set(o, "looks", value_count(t->n), ok);
+	value_set(o, "bytes_per_minute",
+		  fitted ? json_real(trend_per_minute(t)) : json_null(), ok);
+	value_set(o, "standard_error",
+		  t->n > 2 ? json_real(t->error * 60e9) : json_null(), ok);
+	value_set(o, "r2", t->n > 2 ? json_real(t->r2) : json_null(), ok);
+}
+
+static json_t *group_trends(const struct growth *g, bool *ok)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->ngroups; i++) {
+		const struct growth_group *last = &g->groups[i].last;
+		json_t *o = json_object();
+
+		value_set(o, "class", json_string(ledger_name(last->class)), ok);
+		value_set(o, "name", value_text(last->name), ok);
+		value_set(o, "resident_bytes", value_count(last->bytes), ok);
+		trend(o, &g->groups[i].trend, ok);
+		value_append(list, o, ok);
+	}
+	return list;
+}
+
+static json_t *growth(const struct growth *g, bool *ok)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	for (int id = 0; id < SERIES; id++) {
+		json_t *one = json_object();
+
+		value_set(one, "name", json_string(series_name(id)), ok);
+		trend(one, &g->series[id], ok);
+		value_append(list, one, ok);
+	}
+	value_set(o, "looks", value_count(g->n), ok);
+	value_set(o, "step_bytes", value_count(g->step ? g->step : UNKNOWN), ok);
+	value_set(o, "series", list, ok);
+	value_set(o, "mappings", group_trends(g, ok), ok);
+	return o;
+}
+
 static void regions(struct members *m, const struct snapshot *s, bool *ok)
 {
 	member_list_begin(m, "regions");
@@ -370,6 +418,8 @@ static void snapshot(struct members *m, const struct view *v, bool *ok)
 	member_write(m, "io_uring", uring(s, ok));
 	member_write(m, "pinned_bytes", value_count(s->pinned));
 	member_write(m, "huge_zero_bytes", value_count(s->huge_zero));
+	if (v->verdicts->growth)
+		member_write(m, "growth", growth(v->verdicts->growth, ok));
 	member_write(m, "torn_bytes", value_count(s->torn));
 	member_write(m, "warnings", warnings(s, ok));
 }

@@ -20,8 +20,7 @@ json_t *value_text(const char *raw)
 
 json_t *value_number(uint64_t n)
 {
-	return n > INT64_MAX ? json_sprintf("%" PRIu64, n)
-			     : json_integer((json_int_t)n);
+	return n > INT64_MAX ? json_sprintf("%" PRIu64, n) : json_integer((json_int_t)n);
 }
 
 json_t *value_count(uint64_t n)

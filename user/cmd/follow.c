@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Waiting between looks, and several looks over a time. */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S  1000000000ull
+#define NS_PER_MS 1000000ull
+
+/* What is between the first look and the last: so many, and no closer than that. */
+#define LOOKS	   12
+#define LOOK_EVERY (200 * NS_PER_MS)
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* Whether the pid still is the process that was opened, and no zombie. */
+static bool is_alive(struct target *t)
+{
+	struct error e;
+
+	return !t || !target_refresh(t, &e);
+}
+
+/* Waits until @when, or @fd, which may be -1, becomes readable: true then. */
+static bool poll_until(int fd, uint64_t when)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now;
+
+	while ((now = now_ns()) < when) {
+		struct timespec left = { .tv_sec = (time_t)((when - now) / NS_PER_S),
+					 .tv_nsec = (long)((when - now) % NS_PER_S) };
+
+		if (ppoll(&p, 1, &left, NULL) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* A descriptor that becomes readable when the process ends; -1 where there is none. */
+static int open_end(const struct target *t)
+{
+	return t ? (int)syscall(SYS_pidfd_open, t->pid, 0) : -1;
+}
+
+bool wait_until(struct target *t, uint64_t when_ns)
+{
+	int fd = open_end(t);
+	bool ended = poll_until(fd, is_alive(t) ? when_ns : 0);
+
+	if (fd >= 0)
+		close(fd);
+	return !ended && is_alive(t);
+}
+
+bool wait_for(struct target *t, uint64_t ns)
+{
+	bool tell = ns > NS_PER_S && isatty(STDERR_FILENO), alive;
+
+	if (tell)
+		fprintf(stderr, "looking again in %.0f s ...", (double)ns / 1e9);
+	alive = wait_until(t, now_ns() + ns);
+	if (tell)
+		fprintf(stderr, "\r\033[K");
+	return alive;
+}
+
+static int take(struct session *ss, const struct options *o, struct follow *f,
+		struct error *e)
+{
+	struct snapshot s;
+
+	if (session_look(ss, o, &s, e))
+		return -1;
+	if (f->nlooks > 1)
+		snapshot_free(&f->last);
+	if (f->nlooks)
+		f->last = s;
+	else
+		f->first = s;
+	f->nlooks++;
+	if (growth_add(&f->growth, &s))
+		return error_sys(e, ENOMEM, "looks at process %d", (int)ss->target.pid);
+	/* Of the first, the totals are enough. */
+	if (f->nlooks == 1)
+		snapshot_shed(&f->first);
+	return 0;
+}
+
+/* What is between the ends is looked at quickly, and the target is not stopped for it. */
+static struct options between(const struct options *o)
+{
+	struct options quick = *o;
+
+	quick.quick = quick.quiet = true;
+	quick.freeze = false;
+	quick.idle_ns = 0;
+	return quick;
+}
+
+/*
+ * The looks between now and @end. A look disturbs the target a little: it rests for as
+ * long as the look took, at least.
+ */
+static int look_between(struct session *ss, const struct options *o, struct follow *f,
+			uint64_t end, struct error *e)
+{
+	struct options quick = between(o);
+	uint64_t every = o->after_ns / (LOOKS - 1), begun = now_ns(), next, took = 0;
+
+	if (every < LOOK_EVERY)
+		every = LOOK_EVERY;
+	for (next = begun + every; next + every / 2 + took < end;) {
+		if (!wait_until(&ss->target, next))
+			return 1;
+		begun = now_ns();
+		if (take(ss, &quick, f, e))
+			return -1;
+		took = now_ns() - begun;
+		next = begun + (took > every / 2 ? 2 * took : every);
+	}
+	return wait_until(&ss->target, end) ? 0 : 1;
+}
+
+/* The target ended: what the last look saw is what there is. */
+static int take_end(struct session *ss, struct follow *f, uint64_t begun, struct error *e)
+{
+	double seconds = (double)(now_ns() - begun) / 1e9;
+
+	if (f->nlooks < 2)
+		return error_set(e, EXIT_GONE,
+				 "process %d ended %.1f s after the first look",
+				 (int)ss->target.pid, seconds);
+	f->ended = true;
+	snapshot_warn(&f->last,
+		      "the process ended %.1f s after the first look: this is what the "
+		      "last look saw, quickly, %.1f s after the first",
+		      seconds,
+		      (double)(f->last.monotonic_ns - f->first.monotonic_ns) / 1e9);
+	return 0;
+}
+
+static int follow(struct session *ss, const struct options *o, struct follow *f,
+		  struct error *e)
+{
+	bool tell = o->after_ns > NS_PER_S && isatty(STDERR_FILENO);
+	uint64_t begun;
+	int err;
+
+	if (take(ss, o, f, e))
+		return -1;
+	begun = f->first.monotonic_ns;
+	if (tell)
+		fprintf(stderr, "looking for %.0f s ...", (double)o->after_ns / 1e9);
+	err = look_between(ss, o, f, now_ns() + o->after_ns, e);
+	if (tell)
+		fprintf(stderr, "\r\033[K");
+	if (!err)
+		err = take(ss, o, f, e);
+	if (err > 0 || (err && e->status == EXIT_GONE))
+		err = take_end(ss, f, begun, e);
+	if (!err && growth_fit(&f->growth))
+		err = error_sys(e, ENOMEM, "looks at process %d", (int)ss->target.pid);
+	return err;
+}
+
+int session_follow(struct session *ss, const struct options *o, struct follow *f,
+		   struct error *e)
+{
+	*f = (struct follow){ .nlooks = 0 };
+	if (!follow(ss, o, f, e))
+		return 0;
+	follow_free(f);
+	return -1;
+}
+
+void follow_free(struct follow *f)
+{
+	if (f->nlooks)
+		snapshot_free(&f->first);
+	if (f->nlooks > 1)
+		snapshot_free(&f->last);
+	growth_free(&f->growth);
+}
