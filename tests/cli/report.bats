@@ -211,3 +211,35 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	run script -q -c "$fallow $target" /dev/null
 	[[ $output == *$'\033'* ]]
 }
+
+@test "--after: looks several times, and says how what it saw went on" {
+	start "$bin/grow" 4 200
+	eventually grep -q 'VmRSS' "/proc/$target/status"
+	run "$fallow" report --json --after=3s "$target"
+	[ "$status" -eq 0 ]
+	jq -e '.growth | .looks >= 3 and ([.series[].name] | index("rss") == 0 and length == 15) and
+		(.series[0] | .looks >= 3 and .bytes_per_minute > 0)' <<<"$output"
+	python3 -c 'import json, jsonschema, sys
+jsonschema.validate(json.loads(sys.argv[1]), json.load(open(sys.argv[2])))' \
+		"$output" "$tree/Documentation/fallow.schema.json"
+	run "$fallow" report --after=3s "$target"
+	[[ $output =~ by\ [0-9]+\ looks,\ RSS\ (grows|is|rises|rose|comes|falls) ]]
+	run "$fallow" report --json "$target"
+	jq -e '.growth == null' <<<"$output"
+}
+
+@test "--after: a target that ends meanwhile ends it, with what was seen" {
+	start "$bin/grow" 1 1000
+	(sleep 1 && kill -KILL "$target") 3>&- &
+	before=$SECONDS
+	run "$fallow" report --after=10m "$target"
+	[ "$status" -eq 3 ]
+	[[ $output == *"ended "*" s after the first look"* ]]
+	[ $((SECONDS - before)) -lt 300 ]
+	start "$bin/grow" 1 1000
+	(sleep 2 && kill -KILL "$target") 3>&- &
+	run bash -c '"$@" 2>/dev/null' _ "$fallow" report --json --after=8s "$target"
+	[ "$status" -eq 3 ]
+	# A busy machine may have let it end before a second look.
+	[ -z "$output" ] || jq -e '.growth.looks >= 2 and (.warnings | any(test("ended")))' <<<"$output"
+}
