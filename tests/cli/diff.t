@@ -172,7 +172,7 @@ def wait_for_pause(process):
     for _ in range(6000 if PAUSES_SHOW else 200):
         with contextlib.suppress(OSError), open(f"/proc/{process.pid}/wchan",
                                                 encoding="ascii") as f:
-            if "nanosleep" in f.read() or process.poll() is not None:
+            if "poll" in f.read() or process.poll() is not None:
                 return
         time.sleep(0.01)
 
@@ -480,7 +480,7 @@ bin=$1 fallow=$2
 sleep 0.5
 "$fallow" diff $first --after=6s >/dev/null 2>err & look=$!
 for i in $(seq $3); do
-	! grep -q nanosleep /proc/$look/wchan || break
+	! grep -q poll /proc/$look/wchan || break
 	sleep 0.1
 done
 kill -KILL $first
