@@ -83,6 +83,8 @@ bool show_uring(const struct facts *f, struct verdict *v);
 void rules_heap(const struct facts *f, struct verdicts *out);
 /* rules_pages.c: memory by what kind of pages it is. */
 void rules_pages(const struct facts *f, struct verdicts *out);
+/* rules_beside.c: memory that RSS does not count. */
+void rules_beside(const struct facts *f, struct verdicts *out);
 /* rules_growth.c: what became more between two looks. */
 void rules_growth(const struct facts *f, struct verdicts *out);
 

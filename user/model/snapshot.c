@@ -281,14 +281,14 @@ int snapshot_add_kinds(struct snapshot *s, struct error *e)
 	return 0;
 }
 
-/* By page, if the source tells; else as the kernel accounts for it: VmPin. */
+/* By page, if the source tells; else as drivers account for it: VmPin. */
 static void add_pinned(struct snapshot *s, const struct target *t)
 {
 	uint64_t sum = 0;
 
 	for (int c = 0; c < LEDGER_CLASSES; c++)
 		sum = count_add(sum, s->ledger[c].pinned);
-	s->pinned = sum == UNKNOWN ? target_pinned(t) : sum;
+	s->pinned = sum == UNKNOWN ? target_status(t, "VmPin") : sum;
 }
 
 /* Of what is pinned, who pins it, where the kernel tells. */
@@ -328,6 +328,14 @@ static int add_zeros(struct snapshot *s, struct target *t, const struct look *ho
 	    s->huge < s->rss / HUGE_SHARE)
 		return 0;
 	return zeros_count(t, &s->vmas, &s->huge_zero, e);
+}
+
+static int add_beside(struct snapshot *s, struct target *t, const struct look *how,
+		      struct error *e)
+{
+	int err = how->quick ? 0 : beside_read(&s->beside, t, &s->vmas);
+
+	return err ? error_sys(e, -err, "process %d, what it has open", (int)t->pid) : 0;
 }
 
 static void warn_of_ages(struct snapshot *s)
@@ -405,7 +413,8 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 	}
 	add_up(s, p->known);
 	add_pinned(s, t);
-	if (add_uring(s, t, e) || snapshot_add_kinds(s, e) || add_zeros(s, t, how, e)) {
+	if (add_uring(s, t, e) || snapshot_add_kinds(s, e) || add_zeros(s, t, how, e) ||
+	    add_beside(s, t, how, e)) {
 		snapshot_free(s);
 		return -1;
 	}

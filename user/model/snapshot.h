@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "heap/heap.h"
+#include "model/beside.h"
 #include "model/ledger.h"
 #include "model/map.h"
 #include "pages/pages.h"
@@ -86,6 +87,7 @@ struct snapshot {
 	size_t uring_buffers, urings;
 	uint64_t huge; /* in anonymous transparent huge pages */
 	uint64_t huge_zero; /* of that, small pages of zeros alone; UNKNOWN: not looked */
+	struct beside beside; /* what RSS does not count */
 	struct piece *pieces; /* by address; kept when the mappings are not */
 	size_t npieces;
 	struct map *map; /* NULL: not asked for */

@@ -26,6 +26,7 @@ static const char *const names[VERDICT_IDS] = {
 	[VERDICT_LAZYFREE] = "lazyfree",
 	[VERDICT_FILE_CACHE] = "file-cache",
 	[VERDICT_STACK_DEPTH] = "stack-depth",
+	[VERDICT_OUTSIDE_RSS] = "outside-rss",
 	[VERDICT_UNDETERMINED] = "undetermined",
 	[VERDICT_HEALTHY] = "healthy",
 };
@@ -216,6 +217,7 @@ void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
 	rules_growth(&f, out);
 	rules_heap(&f, out);
 	rules_pages(&f, out);
+	rules_beside(&f, out);
 	rule_healthy(&f, out);
 	order(out);
 }

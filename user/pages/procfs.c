@@ -11,73 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define TMPFS_MAX 64 /* tmpfs mounts that are told apart from disk files */
-
-/* Devices whose files are shmem. */
-struct shmem_devs {
-	dev_t dev[TMPFS_MAX];
-	size_t n;
-};
-
-static void add_dev(struct shmem_devs *s, dev_t dev)
-{
-	if (s->n < TMPFS_MAX)
-		s->dev[s->n++] = dev;
-}
-
-/*
- * memfd, SysV and shared anonymous memory live on the kernel's own tmpfs, which
- * is mounted nowhere: a memfd of ours shows its number.
- */
-static void add_internal_tmpfs(struct shmem_devs *s)
-{
-	int fd = memfd_create("fallow", MFD_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (!fstat(fd, &st))
-		add_dev(s, st.st_dev);
-	close(fd);
-}
-
-/* Lines "ID PARENT MAJ:MIN … - TYPE SOURCE OPTIONS" (proc(5)). */
-static void find_shmem_devs(const struct target *t, struct shmem_devs *s)
-{
-	char *text = target_slurp(t, "mountinfo", NULL);
-	char *save, *line;
-
-	s->n = 0;
-	add_internal_tmpfs(s);
-	if (!text)
-		return;
-	for (line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		const char *type = strstr(line, " - ");
-		unsigned int maj, min;
-
-		if (type &&
-		    (!strncmp(type + 3, "tmpfs ", 6) ||
-		     !strncmp(type + 3, "devtmpfs ", 9)) &&
-		    sscanf(line, "%*d %*d %u:%u", &maj, &min) == 2)
-			add_dev(s, makedev(maj, min));
-	}
-	free(text);
-}
+#include "target/shmem.h"
 
 static bool is_shmem(const struct shmem_devs *s, const struct vma *v)
 {
-	if (!v->inode || (v->flags & VMA_HUGETLB))
-		return false;
-	for (size_t i = 0; i < s->n; i++)
-		if (s->dev[i] == makedev(v->dev_major, v->dev_minor))
-			return true;
-	return false;
+	return v->inode && !(v->flags & VMA_HUGETLB) &&
+	       shmem_devs_have(s, makedev(v->dev_major, v->dev_minor));
 }
 
 #define FIELD_COUNTS 3
@@ -267,7 +209,7 @@ static int procfs_vmas(struct pages *p, const struct target *t, struct vma_list 
 			close(fd);
 		return error_sys(e, err, "/proc/%d/smaps", (int)t->pid);
 	}
-	find_shmem_devs(t, &shmem);
+	shmem_devs_read(t, &shmem);
 	err = parse_smaps(f, &shmem, out);
 	fclose(f);
 	/* An address space that has gone reads as an empty file. */

@@ -3,6 +3,7 @@
 #include "render/render.h"
 
 #include "heap/keepers.h"
+#include "render/beside_json.h"
 #include "render/member.h"
 
 static json_t *process(const struct snapshot *s, bool *ok)
@@ -409,6 +410,10 @@ static void snapshot(struct members *m, const struct view *v, bool *ok)
 	member_write(m, "idle_ns", value_count(s->idle_ns ? s->idle_ns : UNKNOWN));
 	member_write(m, "process", process(s, ok));
 	member_write(m, "ledger", ledger(s, ok));
+	member_write(m, "beside_rss",
+		     s->beside.known ? value_beside(&s->beside, ok) : json_null());
+	member_write(m, "cgroup_memory",
+		     s->beside.known ? value_cgroup(&s->beside.cgroup, ok) : json_null());
 	member_write(m, "allocators", allocators(s, ok));
 	regions(m, s, ok);
 	member_write(m, "verdicts", verdict_list(v->verdicts, ok));

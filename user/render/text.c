@@ -210,6 +210,7 @@ void text_report(FILE *out, const struct view *v)
 {
 	text_header(out, v);
 	ledger(out, v);
+	text_beside(out, v);
 	for (size_t i = 0; i < v->now->nheaps; i++)
 		text_heap_line(out, v->now->heaps[i]);
 	text_verdicts(out, v);

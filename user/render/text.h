@@ -11,6 +11,9 @@ struct paint paint_of(const struct view *v);
 /* An allocator in one line, or in a few. */
 void text_heap_line(FILE *out, const struct heap *h);
 
+/* What RSS does not count, and the control group; nothing if it was not looked for. */
+void text_beside(FILE *out, const struct view *v);
+
 /* Each with its evidence and advice. */
 void text_verdicts(FILE *out, const struct view *v);
 

@@ -182,12 +182,16 @@ static int check_access(const struct target *t, struct error *e)
 	return 0;
 }
 
-uint64_t target_pinned(const struct target *t)
+uint64_t target_status(const struct target *t, const char *key)
 {
-	char *text = target_slurp(t, "status", NULL);
-	const char *line = text ? strstr(text, "\nVmPin:") : NULL;
-	uint64_t bytes = line ? strtoull(line + 7, NULL, 10) * 1024 : UNKNOWN;
+	char *text = target_slurp(t, "status", NULL), line[64];
+	uint64_t bytes = UNKNOWN;
+	const char *found;
 
+	snprintf(line, sizeof(line), "\n%s:", key);
+	found = text ? strstr(text, line) : NULL;
+	if (found)
+		bytes = strtoull(found + strlen(line), NULL, 10) * 1024;
 	free(text);
 	return bytes;
 }

@@ -39,8 +39,8 @@ void target_close(struct target *t);
  */
 int target_refresh(struct target *t, struct error *e);
 
-/* VmPin: bytes pinned by drivers, as they account for them. UNKNOWN if it is not told. */
-uint64_t target_pinned(const struct target *t);
+/* A line of /proc/PID/status, such as "VmPTE", in bytes. UNKNOWN if it is not there. */
+uint64_t target_status(const struct target *t, const char *key);
 
 /*
  * The process that @what names: a pid, or the name of exactly one process
