@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 #   make                build/fallow, the tool (O=DIR: another build directory)
+#   make static         build/fallow-static, which needs no library: to be copied to nodes
 #   make kmod [KDIR=]   kmod/fallow.ko, for the kernel whose headers KDIR has
 #   make check          the whole test suite (scripts/check)
 #   make lint           style and static analysis
@@ -13,6 +14,7 @@ O ?= build
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
 WERROR ?=
@@ -22,7 +24,7 @@ D3 ?= /usr/share/nodejs/d3/dist/d3.min.js
 D3_LICENCE ?= /usr/share/doc/node-d3/copyright
 
 PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf sqlite3 libzstd
-SOURCES := $(wildcard user/*.c user/*/*.c)
+SOURCES := $(filter-out user/static/%,$(wildcard user/*.c user/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 MANPAGES := $(wildcard Documentation/*.1)
 
@@ -46,7 +48,7 @@ LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty -lm
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
 
-.PHONY: all kmod check lint bench compare units workloads install clean
+.PHONY: all static kmod check lint bench compare units workloads install clean
 
 all: $(O)/fallow
 
@@ -61,6 +63,15 @@ $(O)/%.o: %.c
 $(O)/user/render/html_assets.o: ALL_CPPFLAGS += -DFALLOW_D3='"$(D3)"' \
 	-DFALLOW_D3_LICENCE='"$(D3_LICENCE)"'
 $(O)/user/render/html_assets.o: $(wildcard user/render/page/*) $(D3) $(D3_LICENCE)
+
+# What the linker says of getaddrinfo() and getprotobyname() is of no matter: libnl has
+# functions that call them, and the tool has none that call those.
+static: $(O)/fallow-static
+
+STATIC_LIBS = $(shell $(PKG_CONFIG) --static --libs $(PACKAGES) 2>/dev/null) -lm
+
+$(O)/fallow-static: $(OBJECTS) $(O)/user/static/dlopen.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -static-pie -s -Wl,--wrap=dlopen -o $@ $^ $(STATIC_LIBS)
 
 kmod:
 	@test -e $(KDIR)/Makefile || { \
@@ -129,6 +140,9 @@ compare: all
 install: all
 	install -D -m 755 $(O)/fallow $(DESTDIR)$(PREFIX)/bin/fallow
 	$(foreach m,$(MANPAGES),install -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man1/$(notdir $(m));)
+	install -D -m 644 contrib/completion/fallow.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fallow
+	install -D -m 644 contrib/completion/_fallow $(DESTDIR)$(ZSHDIR)/_fallow
+	install -D -m 644 contrib/completion/fallow.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fallow.fish
 
 clean:
 	rm -rf $(O)
