@@ -11,7 +11,7 @@ _fallow_targets() {
 _fallow_values() { # TOOL OPTION
 	case $2 in
 	--source) echo auto kmod procfs ;;
-	--format) echo openmetrics json csv ;;
+	--format) echo openmetrics json csv html ;;
 	--columns | --sort) "$1" regions --columns=help | sed -n 's/^ *\([a-z][a-z_-]*\) .*/\1/p' ;;
 	esac
 }

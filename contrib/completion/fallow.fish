@@ -27,7 +27,7 @@ function __fallow_values
         case --source
             string join \n -- $option={auto,kmod,procfs}
         case --format
-            string join \n -- $option={openmetrics,json,csv}
+            string join \n -- $option={openmetrics,json,csv,html}
         case --columns --sort
             string join \n -- $option=(__fallow_columns)
     end
