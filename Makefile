@@ -68,7 +68,7 @@ $(O)/user/render/html_assets.o: $(wildcard user/render/page/*) $(D3) $(D3_LICENC
 # functions that call them, and the tool has none that call those.
 static: $(O)/fallow-static
 
-STATIC_LIBS = $(shell $(PKG_CONFIG) --static --libs $(PACKAGES) 2>/dev/null) -lm
+STATIC_LIBS = $(shell $(PKG_CONFIG) --static --libs $(PACKAGES) 2>/dev/null) -liberty -lm
 
 $(O)/fallow-static: $(OBJECTS) $(O)/user/static/dlopen.o
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -static-pie -s -Wl,--wrap=dlopen -o $@ $^ $(STATIC_LIBS)
