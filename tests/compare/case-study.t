@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the commands of Documentation/case-study.md, and compares what they say with what
-the document has: verdicts, advice, functions, and figures within bounds. With --write:
-fills in what they print."""
+"""usage: case-study.t [--write] [DOCUMENT]
+
+Runs the commands of a document, Documentation/case-study.md if none is named, and compares
+what they say with what it has: verdicts, advice, functions, and figures within bounds. With
+--write: fills in what they print."""
 import os
 import re
 import signal
@@ -29,7 +31,8 @@ class Shell:
 
     def __init__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="fallow-case-")
-        os.symlink(os.path.join(TREE, "build"), os.path.join(self.directory.name, "build"))
+        for name in "build", "scripts":
+            os.symlink(os.path.join(TREE, name), os.path.join(self.directory.name, name))
         self.process = subprocess.Popen(
             ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, cwd=self.directory.name, start_new_session=True,
@@ -171,17 +174,19 @@ def run_section(section):
     with Shell() as shell:
         section = BLOCK.sub(replaced, section)
     looks = [text for command, text in printed.items() if command.startswith("fallow $pid")]
-    if any("malloc_trim" in command for command in printed):
+    if any(re.search(r"malloc_trim|/trim$", command) for command in printed):
         check_promise(looks)
     return section
 
 
 def main():
-    with open(DOCUMENT, encoding="utf-8") as f:
+    write = "--write" in sys.argv[1:]
+    document = next((a for a in sys.argv[1:] if not a.startswith("-")), DOCUMENT)
+    with open(document, encoding="utf-8") as f:
         text = f.read()
     text = "".join(map(run_section, re.split(r"(?m)^(?=## )", text)))
-    if sys.argv[1:] == ["--write"]:
-        with open(DOCUMENT, "w", encoding="utf-8") as f:
+    if write:
+        with open(document, "w", encoding="utf-8") as f:
             f.write(text)
     tap.done()
 
