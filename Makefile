@@ -48,7 +48,7 @@ LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty -lm
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
 
-.PHONY: all static kmod check lint bench compare units workloads install clean
+.PHONY: all static kmod check lint bench compare units workloads man install clean
 
 all: $(O)/fallow
 
@@ -137,9 +137,16 @@ bench: all
 compare: all
 	scripts/compare
 
-install: all
+# Of commands that have no page of their own in Documentation/.
+man: $(O)/man/.made
+
+$(O)/man/.made: scripts/lib/manpages $(MANPAGES) $(O)/fallow
+	scripts/lib/manpages $(O)/fallow $(@D)
+	touch $@
+
+install: all man
 	install -D -m 755 $(O)/fallow $(DESTDIR)$(PREFIX)/bin/fallow
-	$(foreach m,$(MANPAGES),install -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man1/$(notdir $(m));)
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 $(MANPAGES) $(O)/man/*.1
 	install -D -m 644 contrib/completion/fallow.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fallow
 	install -D -m 644 contrib/completion/_fallow $(DESTDIR)$(ZSHDIR)/_fallow
 	install -D -m 644 contrib/completion/fallow.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fallow.fish
