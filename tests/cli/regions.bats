@@ -140,3 +140,17 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	[[ $output == *"source      procfs"* ]]
 	[[ $output == *unknown:*pinned*"(not in smaps)"* ]]
 }
+
+@test "regions are disjoint, also of a process whose heap grows meanwhile" {
+	start "$bin/grow" 200 1000
+	for _ in $(seq 8); do
+		"$fallow" regions --json "$target" >"$BATS_TEST_TMPDIR/o"
+		python3 - "$BATS_TEST_TMPDIR/o" <<-'END'
+			import json, sys
+			regions = json.load(open(sys.argv[1]))["regions"]
+			ranges = [(int(r["start"], 16), int(r["end"], 16)) for r in regions]
+			for (_, end), (start, _) in zip(ranges, ranges[1:]):
+			    assert end <= start, (hex(end), hex(start))
+		END
+	done
+}

@@ -123,6 +123,20 @@ static void derive_last(const struct shmem_devs *shmem, struct vma **v)
 	*v = NULL;
 }
 
+/*
+ * Appends a VMA of which nothing is counted yet. The file is read in pieces, and one that
+ * grew between two of them is told again: as it is by then, it takes the place of what it
+ * was, so that VMAs are disjoint. NULL when out of memory.
+ */
+static struct vma *add_vma(struct vma_list *out, struct vma *v)
+{
+	for (size_t i = 0; i < VMA_STATS; i++)
+		*vma_stat(&v->st, i * sizeof(uint64_t)) = UNKNOWN;
+	while (out->n && out->v[out->n - 1].end > v->start)
+		free(out->v[--out->n].name);
+	return vma_list_add(out, v);
+}
+
 static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list *out)
 {
 	char *line = NULL;
@@ -138,12 +152,10 @@ static int parse_smaps(FILE *f, const struct shmem_devs *shmem, struct vma_list 
 				err = EPROTO;
 				break;
 			}
-			for (size_t i = 0; i < VMA_STATS; i++)
-				*vma_stat(&header.st, i * sizeof(uint64_t)) = UNKNOWN;
 			/* A page of the kernel's, in nobody's address space. */
 			if (!strcmp(header.name, "[vsyscall]"))
 				continue;
-			v = vma_list_add(out, &header);
+			v = add_vma(out, &header);
 			if (!v) {
 				err = ENOMEM;
 				break;
