@@ -15,6 +15,7 @@ static const struct node_budget later = { 1000000000, 300000000 };
 struct screen {
 	struct terminal terminal;
 	struct tui_top top;
+	struct pace pace;
 };
 
 static void draw(struct canvas *c, void *arg)
@@ -37,15 +38,13 @@ static bool act(struct screen *w, int key)
 	return action == TOP_LOOK;
 }
 
-/* Takes keys until it is time for another round, after one that began at @begun. */
-static void wait_keys(struct screen *w, uint64_t begun)
+/* Takes keys until it is time for another round. */
+static void wait_keys(struct screen *w)
 {
-	uint64_t took = watch_now() - begun;
-
 	while (!watch_stop) {
 		int ms = w->top.in.paused ? WATCH_WAIT_MS
-					  : watch_left_ms(watch_next(
-						    begun, took, w->top.in.interval_ns));
+					  : watch_left_ms(pace_next(
+						    &w->pace, w->top.in.interval_ns));
 		int key;
 
 		if (!ms)
@@ -59,22 +58,31 @@ static void wait_keys(struct screen *w, uint64_t begun)
 	}
 }
 
+static int go_round(struct screen *w, struct node *n, const struct node_budget *b,
+		    struct error *e)
+{
+	int err;
+
+	pace_begin(&w->pace);
+	err = node_round(n, b, &watch_stop, e);
+	pace_end(&w->pace);
+	return err;
+}
+
 int top_screen(struct node *n, const struct options *o, struct error *e)
 {
 	struct screen w = { .top = { .node = n, .in.interval_ns = o->interval_ns } };
-	uint64_t begun = watch_now();
 	int err;
 
 	watch_catch_signals();
-	err = node_round(n, &first, &watch_stop, e);
+	err = go_round(&w, n, &first, e);
 	if (err || terminal_open(&w.terminal, want_colour(STDOUT_FILENO), e))
 		return -1;
 	while (!watch_stop && !err) {
 		show(&w);
-		wait_keys(&w, begun);
-		begun = watch_now();
+		wait_keys(&w);
 		if (!watch_stop)
-			err = node_round(n, &later, &watch_stop, e);
+			err = go_round(&w, n, &later, e);
 	}
 	terminal_close(&w.terminal);
 	return err;

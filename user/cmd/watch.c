@@ -8,13 +8,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/stored.h"
+
 static const char usage[] =
 	"usage: fallow watch TARGET [options]\n"
+	"       fallow watch FILE[@LOOK]\n"
 	"\n"
 	"A live screen of a process: every resident page in one class, with change and\n"
 	"rate, what would help, and what grows; regions, heap, trend and evidence by\n"
 	"keys, which ? explains. If the process ends, its last look stays, and the exit\n"
-	"status is 3. Heaps are looked at quickly: see report --quick.\n"
+	"status is 3. Heaps are looked at quickly: see report --quick. Of a recording "
+	"(see\n"
+	"record), its looks are shown, from one to the other by keys.\n"
 	"\n"
 	"  -i, --interval=T  time between two looks (default 2s)\n"
 	"  --idle=TIME       also what was not accessed for TIME, see report --idle: "
@@ -40,22 +45,36 @@ void watch_catch_signals(void)
 		sigaction(ends[i], &sa, NULL);
 }
 
-uint64_t watch_now(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-uint64_t watch_next(uint64_t begun, uint64_t took, uint64_t interval_ns)
+void pace_begin(struct pace *p)
 {
-	return begun + (interval_ns > 2 * took ? interval_ns : 2 * took);
+	p->begun = clock_ns(CLOCK_MONOTONIC);
+	p->cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void pace_end(struct pace *p)
+{
+	uint64_t took = clock_ns(CLOCK_MONOTONIC) - p->begun;
+	uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - p->cpu;
+
+	p->least = 2 * took > 10 * cpu ? 2 * took : 10 * cpu;
+}
+
+uint64_t pace_next(const struct pace *p, uint64_t interval_ns)
+{
+	return p->begun + (interval_ns > p->least ? interval_ns : p->least);
 }
 
 int watch_left_ms(uint64_t next)
 {
-	uint64_t now = watch_now();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (now >= next)
 		return 0;
@@ -94,9 +113,10 @@ static int watch_json(struct looks *l, struct error *e)
 	int n = 0, err = 0;
 
 	while (!watch_stop && !err) {
-		uint64_t begun = watch_now();
 		struct snapshot s;
+		struct pace pace;
 
+		pace_begin(&pace);
 		if (n)
 			snapshot_shed(&looks[0]);
 		err = l->next(l, &s, e);
@@ -108,9 +128,9 @@ static int watch_json(struct looks *l, struct error *e)
 		looks[0] = s;
 		n = n < 2 ? n + 1 : 2;
 		err = print_json(&looks[0], n == 2 ? &looks[1] : NULL, e);
+		pace_end(&pace);
 		if (!err)
-			sleep_until(watch_next(begun, watch_now() - begun,
-					       l->o->interval_ns));
+			sleep_until(pace_next(&pace, l->o->interval_ns));
 	}
 	while (n)
 		snapshot_free(&looks[--n]);
@@ -121,7 +141,7 @@ static int watch_json(struct looks *l, struct error *e)
 static int go_on_by_procfs(struct looks *l, struct error *e)
 {
 	struct session *ss = l->ss;
-	bool was_module = !strcmp(ss->pages.ops->name, pages_kmod.name);
+	bool was_module = ss->pages.ops == &pages_kmod;
 
 	if (l->o->source != SOURCE_AUTO || l->o->idle_ns || !was_module ||
 	    e->status != EXIT_FAILED)
@@ -138,7 +158,28 @@ static int look(struct looks *l, struct snapshot *s, struct error *e)
 	return go_on_by_procfs(l, e) ? -1 : session_look(l->ss, l->o, s, e);
 }
 
-static int watch(const struct options *o, struct error *e)
+static int replay(struct session *ss, const struct options *o, struct error *e)
+{
+	struct looks l = { .ss = ss, .o = o };
+	int err;
+
+	if (o->json)
+		err = error_set(
+			e, EXIT_USAGE,
+			"--json is for a process that is watched: of a recording, "
+			"fallow report --json shows each look");
+	else
+		err = stored_replay(&l.recording, &l.i, ss->stored, e);
+	if (!err) {
+		watch_catch_signals();
+		err = watch_screen(&l, e);
+		recording_close(l.recording);
+	}
+	session_close(ss);
+	return err;
+}
+
+static int watch(struct options *o, struct error *e)
 {
 	struct session ss;
 	struct looks l = { .next = look, .ss = &ss, .o = o };
@@ -149,6 +190,9 @@ static int watch(const struct options *o, struct error *e)
 				 "watch draws on a terminal: use --json here");
 	if (session_open(&ss, o, e))
 		return -1;
+	if (ss.stored)
+		return replay(&ss, o, e);
+	o->quick = true;
 	if (o->idle_ns)
 		err = session_watch_idle(&ss, o, e);
 	watch_catch_signals();
@@ -169,7 +213,6 @@ int cmd_watch(int argc, char **argv)
 	if (status)
 		return status > 0 ? EXIT_DONE : report_error(&e);
 	o.quiet = true;
-	o.quick = true;
 	o.map = !o.json;
 	setlocale(LC_CTYPE, "");
 	return watch(&o, &e) ? report_error(&e) : EXIT_DONE;

@@ -13,13 +13,19 @@
 extern volatile sig_atomic_t watch_stop;
 
 /*
- * Until when the target is left alone after a look that began at @begun, by
- * CLOCK_MONOTONIC. A look disturbs it a little, so that it rests for at least as long as
- * the look took.
+ * Looks disturb their target a little, so that between two of them it rests for at least as
+ * long as one took, and for nine times the CPU time that one took.
  */
-uint64_t watch_next(uint64_t begun, uint64_t took, uint64_t interval_ns);
+struct pace {
+	uint64_t begun, cpu; /* of the last look; by CLOCK_MONOTONIC, of CPU time */
+	uint64_t least; /* from the begin of that one to that of the next */
+};
 
-uint64_t watch_now(void);
+void pace_begin(struct pace *p);
+void pace_end(struct pace *p);
+
+/* When to look again, by CLOCK_MONOTONIC. */
+uint64_t pace_next(const struct pace *p, uint64_t interval_ns);
 
 /* How long to wait for a key at most, in ms. */
 #define WATCH_WAIT_MS 1000
@@ -31,11 +37,13 @@ void watch_catch_signals(void);
 
 /* Where looks come from. */
 struct looks {
-	/* The next one, now. */
+	/* The next one, now; NULL of a recording. */
 	int (*next)(struct looks *l, struct snapshot *s, struct error *e);
 	struct session *ss;
 	const struct options *o;
 	char note[256]; /* what the user should know of it; "" for nothing */
+	struct recording *recording; /* instead */
+	size_t i; /* look of it that is shown first */
 };
 
 /*

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cmd/watch.h"
+#include "cmd/watch_replay.h"
 #include "model/earlier.h"
 #include "render/terminal.h"
 #include "render/tui.h"
@@ -24,6 +25,8 @@ struct screen {
 	struct record mark, last; /* what changes are told from; and to */
 	bool has_mark, has_last;
 	struct match *regions;
+	struct pace pace;
+	struct replay *replay; /* of a recording; NULL: live */
 };
 
 /* Which regions changed since the mark. Without memory none is shown. */
@@ -61,15 +64,51 @@ static int mark(struct screen *w, struct error *e)
 	return 0;
 }
 
+/* What is shown of the look that is now the last one. */
 static int remember(struct screen *w, struct error *e)
 {
+	struct tui *t = &w->tui;
+
+	t->now = &w->now;
+	verdicts_judge(&w->verdicts, t->now, t->before);
 	forget(&w->last, &w->has_last);
 	if (record_take(&w->last, &w->now, e))
 		return -1;
 	w->has_last = true;
-	if (history_add(&w->history, &w->now))
-		return error_sys(e, ENOMEM, "the history of looks");
-	return w->has_mark ? 0 : mark(w, e);
+	if (!w->has_mark && mark(w, e))
+		return -1;
+	compare(w);
+	return 0;
+}
+
+/* Of a recording, changes are told from its first look on. */
+static int mark_first(struct screen *w, struct error *e)
+{
+	int err;
+
+	if (w->has_mark)
+		return 0;
+	if (recording_look(w->looks->recording, 0, &w->now, e))
+		return -1;
+	err = mark(w, e);
+	snapshot_free(&w->now);
+	return err;
+}
+
+/* Shows the look of index @i of a recording; on failure that of before. */
+static int turn_to(struct screen *w, size_t i, struct error *e)
+{
+	struct tui *t = &w->tui;
+	struct snapshot s;
+
+	if (mark_first(w, e) || replay_look(w->replay, i, &s, &w->history, &t->before, e))
+		return -1;
+	if (w->has_now)
+		snapshot_free(&w->now);
+	w->now = s;
+	w->has_now = true;
+	w->looks->i = t->look = i;
+	return remember(w, e);
 }
 
 static int look(struct screen *w, struct error *e)
@@ -83,16 +122,13 @@ static int look(struct screen *w, struct error *e)
 		earlier_put(&w->earlier, &w->now);
 	w->now = s;
 	w->has_now = true;
-	t->now = &w->now;
 	t->before = earlier_get(&w->earlier, &w->now);
-	verdicts_judge(&w->verdicts, t->now, t->before);
 	if (w->looks->note[0])
 		memcpy(t->in.message, w->looks->note, sizeof(w->looks->note));
 	w->looks->note[0] = '\0';
-	if (remember(w, e))
-		return -1;
-	compare(w);
-	return 0;
+	if (history_add(&w->history, &w->now))
+		return error_sys(e, ENOMEM, "the history of looks");
+	return remember(w, e);
 }
 
 static void draw(struct canvas *c, void *arg)
@@ -140,6 +176,34 @@ static void remark(struct screen *w)
 	compare(w);
 }
 
+static void say(struct screen *w, const struct error *e)
+{
+	snprintf(w->tui.in.message, sizeof(w->tui.in.message), "%.400s", e->text);
+}
+
+static void turn(struct screen *w, size_t i)
+{
+	struct error e;
+
+	if (turn_to(w, i, &e)) {
+		w->tui.look = w->looks->i;
+		w->tui.in.paused = true;
+		say(w, &e);
+	}
+}
+
+static void go(struct screen *w)
+{
+	struct error e;
+	size_t i;
+
+	w->tui.in.paused = true;
+	if (recording_find(w->looks->recording, w->tui.path, &i, &e))
+		say(w, &e);
+	else
+		turn(w, i);
+}
+
 /* Does what a key asks for; true if that is to look now. */
 static bool act(struct screen *w, int key)
 {
@@ -155,23 +219,45 @@ static bool act(struct screen *w, int key)
 	case TUI_SAVE:
 		save(w);
 		return false;
+	case TUI_TURN:
+		turn(w, w->tui.look);
+		return false;
+	case TUI_GO:
+		go(w);
+		return false;
 	case TUI_NONE:
 		return false;
 	}
 	return false;
 }
 
-/* Takes keys until it is time to look again, after a look that began at @begun. */
-static void wait_keys(struct screen *w, uint64_t begun)
+/* The next look; true if there can be none any more. */
+static bool go_on(struct screen *w, struct error *e)
 {
-	const struct tui *t = &w->tui;
-	uint64_t took = watch_now() - begun;
+	struct tui *t = &w->tui;
+
+	if (!w->replay) {
+		if (!look(w, e))
+			return false;
+		end(w, e);
+		return true;
+	}
+	if (t->look + 1 < t->looks)
+		turn(w, t->look + 1);
+	else
+		t->in.paused = true;
+	return false;
+}
+
+/* Takes keys until it is time to look again. */
+static void wait_keys(struct screen *w)
+{
+	const struct input *in = &w->tui.in;
 
 	while (!watch_stop) {
-		int ms = t->in.paused || t->in.ended
+		int ms = in->paused || in->ended
 				 ? WATCH_WAIT_MS
-				 : watch_left_ms(
-					   watch_next(begun, took, t->in.interval_ns));
+				 : watch_left_ms(pace_next(&w->pace, in->interval_ns));
 		int key;
 
 		if (!ms)
@@ -185,26 +271,43 @@ static void wait_keys(struct screen *w, uint64_t begun)
 	}
 }
 
+static int first_look(struct screen *w, struct error *e)
+{
+	struct tui *t = &w->tui;
+	struct recording *r = w->looks->recording;
+
+	if (!r)
+		return look(w, e);
+	w->replay = replay_new(r);
+	if (!w->replay)
+		return error_sys(e, ENOMEM, "the recording");
+	t->looks = recording_count(r);
+	t->in.paused = true;
+	return turn_to(w, w->looks->i, e);
+}
+
 static int run(struct screen *w, struct error *e)
 {
-	int err = look(w, e);
+	bool ended = false;
+	int err;
 
-	if (err)
-		return err;
-	if (terminal_open(&w->terminal, want_colour(STDOUT_FILENO), e))
+	pace_begin(&w->pace);
+	err = first_look(w, e);
+	pace_end(&w->pace);
+	if (err || terminal_open(&w->terminal, want_colour(STDOUT_FILENO), e))
 		return -1;
-	for (uint64_t begun = watch_now(); !watch_stop;) {
+	while (!watch_stop) {
+		w->tui.rest_ns = w->replay ? 0 : w->pace.least;
 		show(w);
-		wait_keys(w, begun);
-		begun = watch_now();
-		if (watch_stop || w->tui.in.ended)
+		wait_keys(w);
+		if (watch_stop || ended)
 			continue;
-		err = look(w, e);
-		if (err)
-			end(w, e);
+		pace_begin(&w->pace);
+		ended = go_on(w, e);
+		pace_end(&w->pace);
 	}
 	terminal_close(&w->terminal);
-	return err;
+	return ended ? -1 : 0;
 }
 
 int watch_screen(struct looks *l, struct error *e)
@@ -223,5 +326,6 @@ int watch_screen(struct looks *l, struct error *e)
 	if (w.has_now)
 		snapshot_free(&w.now);
 	earlier_free(&w.earlier);
+	replay_free(w.replay);
 	return err;
 }

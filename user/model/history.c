@@ -23,6 +23,13 @@ struct moment moment_of(const struct snapshot *s)
 
 int history_add(struct history *h, const struct snapshot *s)
 {
+	struct moment m = moment_of(s);
+
+	return history_add_moment(h, &m);
+}
+
+int history_add_moment(struct history *h, const struct moment *m)
+{
 	if (!h->ring) {
 		h->ring = calloc(HISTORY_MOMENTS, sizeof(*h->ring));
 		if (!h->ring)
@@ -32,7 +39,7 @@ int history_add(struct history *h, const struct snapshot *s)
 		h->first = (h->first + 1) % HISTORY_MOMENTS;
 		h->n--;
 	}
-	h->ring[(h->first + h->n++) % HISTORY_MOMENTS] = moment_of(s);
+	h->ring[(h->first + h->n++) % HISTORY_MOMENTS] = *m;
 	return 0;
 }
 

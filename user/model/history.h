@@ -36,6 +36,7 @@ struct moment moment_of(const struct snapshot *s);
 
 /* 0 or -ENOMEM. The oldest one goes if there is no room. */
 int history_add(struct history *h, const struct snapshot *s);
+int history_add_moment(struct history *h, const struct moment *m);
 void history_free(struct history *h);
 
 /* The one of index @i, 0 for the oldest. */

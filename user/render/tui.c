@@ -197,6 +197,19 @@ int tui_head(struct canvas *c, const struct tui *t, int row)
 	return row;
 }
 
+/* Where in a recording it is. */
+static void draw_place(struct canvas *c, const struct tui *t, int row)
+{
+	char day[32];
+	struct tm tm;
+
+	localtime_r(&t->now->time.tv_sec, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm);
+	canvas_printf(c, row, 0, INK_BOLD, "%s, look %zu of %zu%s  , . [ ] { } g: others",
+		      day, t->look + 1, t->looks,
+		      t->in.paused ? "  p: play" : ", playing");
+}
+
 static void draw_foot(struct canvas *c, const struct tui *t, int row)
 {
 	int col = 1;
@@ -208,8 +221,13 @@ static void draw_foot(struct canvas *c, const struct tui *t, int row)
 				    v == t->view ? "]" : "");
 		col++;
 	}
-	canvas_printf(c, row, col, INK_BAR, "  %g s  ? help  q: quit",
-		      (double)t->in.interval_ns / 1e9);
+	col = canvas_printf(c, row, col, INK_BAR, " %g s ",
+			    (double)t->in.interval_ns / 1e9);
+	/* It is meant so, but the target has to rest. */
+	if (t->rest_ns > t->in.interval_ns)
+		col = canvas_printf(c, row, col, INK_BAR, "(%.1f s) ",
+				    (double)t->rest_ns / 1e9);
+	canvas_put(c, row, col, INK_BAR, "? help q: quit");
 }
 
 void tui_draw(struct canvas *c, struct tui *t)
@@ -218,6 +236,9 @@ void tui_draw(struct canvas *c, struct tui *t)
 	t->in.page = 0;
 	if (t->now)
 		views[t->view].draw(c, t, 0, c->rows - 2);
-	input_draw(c, &t->in, c->rows - 2);
+	if (t->looks && !t->in.asks && !t->in.message[0] && t->now)
+		draw_place(c, t, c->rows - 2);
+	else
+		input_draw(c, &t->in, c->rows - 2);
 	draw_foot(c, t, c->rows - 1);
 }

@@ -37,7 +37,7 @@ enum tui_sort {
 };
 
 /* What is being typed. */
-enum tui_typing { TUI_TYPES_NOTHING, TUI_TYPES_FILTER, TUI_TYPES_PATH };
+enum tui_typing { TUI_TYPES_NOTHING, TUI_TYPES_FILTER, TUI_TYPES_PATH, TUI_TYPES_TIME };
 
 /* What a key asks for that is not the screen's own. */
 enum tui_action {
@@ -46,6 +46,8 @@ enum tui_action {
 	TUI_LOOK, /* at once */
 	TUI_MARK, /* the last look is what changes are told from */
 	TUI_SAVE, /* the last look, to tui.path */
+	TUI_TURN, /* to the look of index tui.look */
+	TUI_GO, /* to the look that tui.path names */
 };
 
 struct tui {
@@ -62,6 +64,9 @@ struct tui {
 	enum tui_sort sort;
 	bool by_age; /* the map */
 	struct input in;
+	uint64_t
+		rest_ns; /* if more than the interval: what passes between looks at least */
+	size_t looks, look; /* of a recording: how many, and the one shown; 0: live */
 	char filter[INPUT_TEXT]; /* of regions; "" for all */
 	char path[INPUT_TEXT];
 	enum tui_typing typing;

@@ -59,7 +59,9 @@ static enum tui_action type(struct tui *t, int key)
 		return TUI_NONE;
 	}
 	memcpy(t->path, t->in.typed, sizeof(t->path));
-	return t->path[0] ? TUI_SAVE : TUI_NONE;
+	if (!t->path[0])
+		return TUI_NONE;
+	return typing == TUI_TYPES_TIME ? TUI_GO : TUI_SAVE;
 }
 
 static bool moves(struct tui *t, int key)
@@ -117,11 +119,51 @@ static enum tui_action command(struct tui *t, int key)
 	return TUI_NONE;
 }
 
+static enum tui_action turn_by(struct tui *t, long by)
+{
+	long to = (long)t->look + by, last = (long)t->looks - 1;
+
+	t->look = to < 0 ? 0 : (size_t)(to > last ? last : to);
+	t->in.paused = true;
+	return TUI_TURN;
+}
+
+/* Of a recording: to another look of it. */
+static enum tui_action travel(struct tui *t, int key)
+{
+	switch (key) {
+	case ',':
+	case '<':
+		return turn_by(t, -1);
+	case '.':
+	case '>':
+		return turn_by(t, 1);
+	case '[':
+		return turn_by(t, -10);
+	case ']':
+		return turn_by(t, 10);
+	case '{':
+		return turn_by(t, -(long)t->looks);
+	case '}':
+		return turn_by(t, (long)t->looks);
+	case 'g':
+		input_ask(&t->in, "go to (14:05, -10m, 3)", "");
+		t->typing = TUI_TYPES_TIME;
+		break;
+	}
+	return TUI_NONE;
+}
+
 enum tui_action tui_key(struct tui *t, int key)
 {
+	enum tui_action action;
+
 	if (t->typing)
 		return type(t, key);
 	if (!t->in.ended)
 		t->in.message[0] = '\0';
-	return moves(t, key) ? TUI_NONE : command(t, key);
+	if (moves(t, key))
+		return TUI_NONE;
+	action = t->looks ? travel(t, key) : TUI_NONE;
+	return action == TUI_NONE && !t->typing ? command(t, key) : action;
 }

@@ -112,8 +112,13 @@ void tui_map(struct canvas *c, const struct tui *t, int row, int end)
 	char size[SIZE_TEXT];
 	size_t n;
 
-	if (!m || rows < 1 || cols < 1)
+	if (rows < 1 || cols < 1)
 		return;
+	if (!m) {
+		canvas_put(c, row, 0, INK_DIM,
+			   "no map of the address space: not recorded");
+		return;
+	}
 	if (t->by_age && !t->now->idle_ns) {
 		canvas_put(c, row, 0, INK_WARN,
 			   "ages are not known: fallow watch --idle=30s, with the module "

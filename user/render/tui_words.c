@@ -19,6 +19,8 @@ static const char help[] =
 	"+  -  look more often, less often\n"
 	"w  write the last look to a file, for fallow diff\n"
 	"q  quit\n"
+	"Of a recording: , and . the look before and after; [ and ] ten; { and } the\n"
+	"first and the last; g a time, as -10m or 14:05, or a number; p plays\n"
 	"\n"
 	"live: bytes in blocks that the application holds. fallow: whole free pages "
 	"that\n"

@@ -148,19 +148,29 @@ static int is_database(int fd)
 	       !memcmp(magic, SQL_MAGIC, sizeof(magic));
 }
 
+/* The recording, with whom and which look @p names. */
+static int open_recording(struct recording **r, size_t *i, const struct place *p,
+			  struct error *e)
+{
+	if (recording_open(r, p->path, e))
+		return -1;
+	if (!recording_choose(*r, p->who, e) &&
+	    !recording_find(*r, p->look[0] ? p->look : "-1", i, e))
+		return 0;
+	recording_close(*r);
+	*r = NULL;
+	return -1;
+}
+
 static int read_recording(struct blob *text, const struct place *p, struct error *e)
 {
 	struct recording *r;
 	size_t i;
 	int err;
 
-	if (recording_open(&r, p->path, e))
+	if (open_recording(&r, &i, p, e))
 		return -1;
-	err = recording_choose(r, p->who, e);
-	if (!err)
-		err = recording_find(r, p->look[0] ? p->look : "-1", &i, e);
-	if (!err)
-		err = recording_text(r, i, text, e);
+	err = recording_text(r, i, text, e);
 	recording_close(r);
 	return err;
 }
@@ -216,4 +226,22 @@ int stored_recording(struct recording **r, const char *path, struct error *e)
 	return database ? recording_open(r, path, e)
 			: error_set(e, EXIT_USAGE, "%s: no recording of fallow record",
 				    path);
+}
+
+int stored_replay(struct recording **r, size_t *i, const char *where, struct error *e)
+{
+	struct place p;
+	int fd = open_place(&p, where, e);
+	bool database = fd >= 0 && is_database(fd);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return database
+		       ? open_recording(r, i, &p, e)
+		       : error_set(
+				 e, EXIT_USAGE,
+				 "%s is one look: fallow report shows it; a recording of "
+				 "fallow record can be watched",
+				 p.path);
 }

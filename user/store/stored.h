@@ -20,6 +20,9 @@ bool stored_exists(const char *where);
 int stored_look(struct snapshot *s, const char *where, struct error *e);
 int stored_text(struct blob *text, const char *where, struct error *e);
 
+/* The recording of @where, with that process chosen, and the index of that look. */
+int stored_replay(struct recording **r, size_t *i, const char *where, struct error *e);
+
 /* The recording F, of which nobody is chosen: EXIT_USAGE if it is none. */
 int stored_recording(struct recording **r, const char *path, struct error *e);
 
