@@ -135,9 +135,9 @@ sys.stdin.read()'
 	patiently shows "^RSS [0-9.,]+ MiB  growing"
 	lacks paused
 	keys +
-	patiently shows ' 0\.2 s  '
+	patiently shows ' 0\.2 s '
 	keys - -
-	patiently shows ' 1 s  '
+	patiently shows ' 1 s '
 	screen | grep -o 'changes since [0-9:]*' >first
 	keys b
 	marked() { shows 'changes since' && lacks "$(cat first)"; }
@@ -256,6 +256,43 @@ sys.stdin.read()'
 	patiently shows '^a\\x1b\[2Jb  pid'
 	keys 2
 	patiently shows 'a\\x1b\[2Jb'
+}
+
+@test "a recording: any of its looks, by keys, and played" {
+	start "$bin/grow" 40 2000
+	"$fallow" record "$target" -o F -i 0.2 --for 4s
+	kill -KILL "$target"
+	rss() { # of look $1, as it is shown
+		"$fallow" report "F@$1" | sed -n 's/.*  RSS \([0-9.,]* [KM]iB\)  .*/\1/p'
+	}
+	run_in 80 24 "$fallow watch -i 0.2 F"
+	patiently shows "look ([0-9]+) of \1  p: play"
+	shows "^RSS $(rss -1) "
+	keys '{'
+	patiently shows 'look 1 of'
+	shows "^RSS $(rss 1)  first look"
+	keys '.' ']'
+	patiently shows 'look 12 of'
+	shows "^RSS $(rss 12)  growing"
+	keys ',' '['
+	patiently shows 'look 1 of'
+	keys g
+	patiently shows 'go to'
+	keys -l -- 5
+	keys Enter
+	patiently shows 'look 5 of'
+	keys g
+	keys -l -- 23:
+	keys Enter
+	patiently shows '23:'
+	keys 3
+	patiently shows 'not recorded'
+	keys p
+	patiently shows "look ([0-9]+) of \1  p: play"
+	keys q
+	ended_well 0
+	run "$fallow" watch --json F
+	[ "$status" -eq 2 ]
 }
 
 @test "--json: an object a line" {
