@@ -29,7 +29,8 @@
 
 /* Where a page's blocks begin. */
 enum mi_start {
-	MI_START_BY_SIZE, /* behind a gap, where they are small (2.x) */
+	MI_START_BEHIND_GAP, /* of one length, where they are small (2.0) */
+	MI_START_BEHIND_BLOCKS, /* behind the room of some, where they are small */
 	MI_START_POINTER, /* the record has the address */
 	MI_START_OFFSET, /* the record has the distance from itself */
 };
@@ -42,7 +43,7 @@ struct mi_page_layout {
 	uint32_t size, size_bytes; /* of a block */
 	uint32_t heap; /* that owns the page */
 	enum mi_start begins;
-	uint32_t start; /* of the blocks; not by size */
+	uint32_t start; /* of the blocks; where the record has it */
 	uint32_t thread, memid; /* only in 3.x */
 };
 
@@ -78,7 +79,8 @@ enum mi_option {
 	MI_OPTION_DECOMMIT_DELAY, /* ms; 2.0 */
 	MI_OPTION_DECOMMIT_EXTEND,
 	MI_OPTION_SEGMENT_DECOMMIT_DELAY,
-	MI_OPTION_PURGE_DELAY, /* ms; 3.x */
+	MI_OPTION_PURGE_DELAY, /* ms; since 2.1.2 */
+	MI_OPTION_PURGE_EXTEND, /* ms; 2.x */
 	MI_OPTION_PURGE_MULT,
 	MI_OPTION_PURGE_DECOMMITS,
 	MI_OPTION_PURGE_MIN_SIZE, /* KiB; 3.6 */
@@ -112,7 +114,8 @@ struct mi_arena_layout {
 struct mi_layout {
 	const char *version;
 	const struct mi_page_layout *page;
-	const struct mi_arena_layout *arena; /* NULL: it has segments */
+	const struct mi_arena_layout *arena; /* 3.x */
+	const struct mi_segment_layout *segment; /* 2.x */
 };
 
 struct mimalloc {
@@ -121,7 +124,7 @@ struct mimalloc {
 	const struct mi_layout *layout; /* NULL: not known */
 	struct peek peek;
 	uint64_t cookie; /* 2.x */
-	uint32_t cookies; /* that were looked for */
+	uint32_t cookies; /* that were looked for, of one layout */
 	uint64_t map; /* 3.x: address of the page map; 0: not found */
 	uint64_t arenas[MI_ARENAS_MAX]; /* 3.x: addresses of their records */
 	size_t narenas;
@@ -172,6 +175,8 @@ void mi_sort_pieces(struct mimalloc *m);
  * if that makes no sense.
  */
 bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page *p);
+/* Whether @p has as many blocks as there is room for, if that is how they are counted. */
+bool mi_fills_room(const struct mimalloc *m, const struct mi_page *p);
 /*
  * How many blocks of @p the application holds; which ones are free is in m->free and
  * m->nfree. -ENODATA: its lists are not resident; -EPROTO: they make no sense, also
@@ -180,6 +185,8 @@ bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page 
 int64_t mi_count_live(struct mimalloc *m, struct mi_page *p);
 /* Tells of all bytes of @p. */
 int mi_walk_page(struct mimalloc *m, struct mi_page *p);
+/* Whether the heap that owns the page is the first thread's. */
+bool mi_of_main_heap(const struct mimalloc *m, const struct mi_page *p);
 /* Whether the application holds none of its blocks. */
 bool mi_is_empty(struct mimalloc *m, struct mi_page *p);
 /* Whether mi_collect() in the only thread that there is would give up the page. */

@@ -75,8 +75,8 @@ static const struct mi_arena_layout arena_3_6 = {
 };
 
 static const struct mi_layout layouts[] = {
-	{ "3.0", &page_3_0, &arena_3_0 },
-	{ "3.6", &page_3_6, &arena_3_6 },
+	{ "3.0", &page_3_0, &arena_3_0, NULL },
+	{ "3.6", &page_3_6, &arena_3_6, NULL },
 };
 
 enum { BITS_FREE, BITS_COMMITTED, BITS_DIRTY, BITS_PURGE, BITMAPS };

@@ -29,6 +29,7 @@ static const char *const names[MI_OPTIONS] = {
 	[MI_OPTION_DECOMMIT_EXTEND] = "decommit_extend_delay",
 	[MI_OPTION_SEGMENT_DECOMMIT_DELAY] = "segment_decommit_delay",
 	[MI_OPTION_PURGE_DELAY] = "purge_delay",
+	[MI_OPTION_PURGE_EXTEND] = "purge_extend_delay",
 	[MI_OPTION_PURGE_MULT] = "arena_purge_mult",
 	[MI_OPTION_PURGE_DECOMMITS] = "purge_decommits",
 	[MI_OPTION_PURGE_MIN_SIZE] = "arena_purge_min_size",

@@ -11,9 +11,12 @@
 #include "heap/data.h"
 
 /* segment.c of 2.0: blocks of these sizes begin behind a gap. */
-#define GAP	       (3 * 128u) /* 3 * MI_MAX_ALIGN_GUARANTEE */
-#define GAP_MIN	       8u
-#define GAP_MAX	       1024u
+#define GAP	(3 * 128u) /* 3 * MI_MAX_ALIGN_GUARANTEE */
+#define GAP_MIN 8u
+#define GAP_MAX 1024u
+/* segment.c of 2.1.0: behind the room of three blocks, or of one. */
+#define THREE_MAX      64u
+#define ONE_MAX	       512u
 #define HUGE_2X	       (2ull << 30) /* MI_HUGE_BLOCK_SIZE: does not fit in the record */
 #define TAGS	       7u /* low bits of a list's head that are no address */
 #define WORD	       sizeof(uint64_t)
@@ -32,7 +35,11 @@ static uint64_t first_block(const struct mi_page_layout *l, const uint8_t *raw,
 		return get64(raw, l->start);
 	case MI_START_OFFSET:
 		return p->record + get64(raw, l->start);
-	case MI_START_BY_SIZE:
+	case MI_START_BEHIND_BLOCKS:
+		if (p->size > ONE_MAX)
+			return p->start;
+		return p->start + (p->size <= THREE_MAX ? 3 * p->size : p->size);
+	case MI_START_BEHIND_GAP:
 		break;
 	}
 	return p->size >= GAP_MIN && p->size <= GAP_MAX ? p->start + GAP : p->start;
@@ -44,7 +51,7 @@ bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page 
 	uint64_t room;
 
 	p->size = l->size_bytes == WORD ? get64(raw, l->size) : get32(raw, l->size);
-	if (l->begins == MI_START_BY_SIZE && p->size == HUGE_2X)
+	if (l->size_bytes != WORD && p->size == HUGE_2X)
 		p->size = p->end - p->start;
 	p->used = get16(raw, l->used);
 	p->capacity = get16(raw, l->capacity);
@@ -62,6 +69,12 @@ bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page 
 	room = p->end - p->blocks;
 	return p->reserved && p->size <= room / p->reserved &&
 	       p->capacity <= p->reserved && p->used <= p->capacity;
+}
+
+bool mi_fills_room(const struct mimalloc *m, const struct mi_page *p)
+{
+	return m->layout->page->begins == MI_START_POINTER ||
+	       p->reserved == (p->end - p->blocks) / p->size;
 }
 
 /*
@@ -210,7 +223,7 @@ int64_t mi_count_live(struct mimalloc *m, struct mi_page *p)
 }
 
 /* It is static; of one thread it is the only one, or the one that it allocates from. */
-static bool of_main_heap(const struct mimalloc *m, const struct mi_page *p)
+bool mi_of_main_heap(const struct mimalloc *m, const struct mi_page *p)
 {
 	const struct vma *v = vma_find(m->src->vmas, p->heap);
 
@@ -226,7 +239,7 @@ bool mi_is_empty(struct mimalloc *m, struct mi_page *p)
 
 bool mi_gives_up(struct mimalloc *m, struct mi_page *p)
 {
-	return m->src->target->threads == 1 && of_main_heap(m, p) && mi_is_empty(m, p);
+	return m->src->target->threads == 1 && mi_of_main_heap(m, p) && mi_is_empty(m, p);
 }
 
 /* Blocks from @i on that are like it: up to which. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mimalloc 2.0: segments, each aligned to its size, with the records of its slices at
+ * mimalloc 2.x: segments, each aligned to its size, with the records of its slices at
  * its head. Tells of each what its pages hold, and foretells mi_collect(true).
  */
 #include "heap/mimalloc_segment.h"
@@ -12,7 +12,6 @@
 /* A slice's record, which is that of the page that begins there. */
 #define SLICE_COUNT  0u
 #define SLICE_OFFSET 4u
-#define SLICE_BLOCK  28u /* 0: the slices are free */
 
 /*
  * Of a segment whose thread is in the midst of a change, which may be long if it does not
@@ -20,56 +19,44 @@
  */
 #define CHANGING_MAX 4u
 
-static const struct mi_page_layout page_2_0 = {
-	.bytes = 80,
-	.list = { 16, 32, 40 },
-	.used = 24,
-	.capacity = 10,
-	.reserved = 12,
-	.size = 28,
-	.size_bytes = 4,
-	.heap = 48,
-	.begins = MI_START_BY_SIZE,
-};
-
-const struct mi_layout mi_layout_2_0 = { "2.0", &page_2_0, NULL };
-
 static const uint8_t *record_of(const struct mi_segment *s, uint32_t slice)
 {
-	return s->raw + RECORDS + slice * page_2_0.bytes;
+	return s->raw + s->layout->segment->records + slice * s->layout->page->bytes;
 }
 
 bool mi_head_holds(const struct mimalloc *m, uint64_t start, const uint8_t *head)
 {
-	uint64_t slices = get64(head, HEAD_SLICES), entries = get64(head, HEAD_ENTRIES);
-	uint32_t kind = get32(head, HEAD_KIND);
+	const struct mi_segment_layout *l = m->layout->segment;
+	uint64_t slices = get64(head, l->slices), entries = get64(head, l->entries);
+	uint32_t kind = get32(head, l->kind);
 
-	if (get64(head, HEAD_INFO_SLICES) != 1 || slices < 2 || slices > UINT32_MAX ||
+	if (get64(head, l->info_slices) != 1 || slices < 2 || slices > UINT32_MAX ||
 	    entries != (slices < MI_SEGMENT_SLICES ? slices : MI_SEGMENT_SLICES))
 		return false;
 	if (kind == KIND_NORMAL ? slices != MI_SEGMENT_SLICES : kind != KIND_HUGE)
 		return false;
-	return get64(head, HEAD_USED) < MI_SEGMENT_SLICES &&
+	return get64(head, l->used) < MI_SEGMENT_SLICES &&
 	       mi_mapped(m, start, start + slices * MI_SLICE);
 }
 
 /* Reads and checks a head. -EPROTO: it makes no sense. */
 static int read_head(struct mimalloc *m, uint64_t start, struct mi_segment *s)
 {
+	const struct mi_segment_layout *l = m->layout->segment;
 	int err = mi_read_sparse(m, start, s->raw, sizeof(s->raw));
 
 	if (err)
 		return err;
 	if (!mi_head_holds(m, start, s->raw) ||
-	    (get64(s->raw, HEAD_COOKIE) ^ start) != m->cookie)
+	    (get64(s->raw, l->cookie) ^ start) != m->cookie)
 		return -EPROTO;
+	s->layout = m->layout;
 	s->start = start;
-	s->end = start + get64(s->raw, HEAD_SLICES) * MI_SLICE;
-	s->memid = get64(s->raw, HEAD_MEMID);
-	s->used = get64(s->raw, HEAD_USED);
-	s->thread = get64(s->raw, HEAD_THREAD);
-	s->info = (uint32_t)get64(s->raw, HEAD_INFO_SLICES);
-	s->entries = (uint32_t)get64(s->raw, HEAD_ENTRIES);
+	s->end = start + get64(s->raw, l->slices) * MI_SLICE;
+	s->used = get64(s->raw, l->used);
+	s->thread = get64(s->raw, l->thread);
+	s->info = (uint32_t)get64(s->raw, l->info_slices);
+	s->entries = (uint32_t)get64(s->raw, l->entries);
 	return 0;
 }
 
@@ -94,13 +81,17 @@ uint32_t mi_span_of(const struct mi_segment *s, uint32_t i)
 
 bool mi_slice_in_use(const struct mi_segment *s, uint32_t i)
 {
-	return get32(record_of(s, i), SLICE_BLOCK) != 0;
+	const struct mi_page_layout *l = s->layout->page;
+
+	/* The size of its blocks; 0: the slices are free. */
+	return l->size_bytes == 8 ? get64(record_of(s, i), l->size) != 0
+				  : get32(record_of(s, i), l->size) != 0;
 }
 
 bool mi_page_of(const struct mimalloc *m, const struct mi_segment *s, uint32_t i,
 		struct mi_page *p)
 {
-	p->record = s->start + RECORDS + i * page_2_0.bytes;
+	p->record = s->start + (uint64_t)(record_of(s, i) - s->raw);
 	p->fresh = false;
 	p->start = s->start + (uint64_t)i * MI_SLICE;
 	p->end = p->start + (uint64_t)mi_span_of(s, i) * MI_SLICE;
@@ -155,14 +146,37 @@ int mi_read_segment(struct mimalloc *m, uint64_t start, struct mi_segment *s)
 	return err;
 }
 
+/* Whether what is purged is given back at once. */
+static bool decommits(const struct mimalloc *m)
+{
+	return m->option_known[MI_OPTION_PURGE_DELAY] &&
+	       m->option[MI_OPTION_PURGE_DELAY] >= 0 &&
+	       m->option_known[MI_OPTION_PURGE_DECOMMITS] &&
+	       m->option[MI_OPTION_PURGE_DECOMMITS];
+}
+
 /*
- * Whether mi_collect(true) unmaps it, whichever thread calls: the cache is emptied. Of
+ * Whether all of it goes once it is freed: it is mapped by itself, or a part of an arena,
+ * which mi_collect(true) purges as well.
+ */
+static bool goes_when_freed(const struct mimalloc *m, const struct mi_segment *s)
+{
+	if (!s->layout->segment->has_kind)
+		return !get64(s->raw, HEAD_MEMID);
+	if (get32(s->raw, HEAD_MEMKIND) == MEMKIND_MAPPED)
+		return true;
+	return get32(s->raw, HEAD_MEMKIND) == MEMKIND_ARENA && !s->raw[HEAD_PINNED] &&
+	       decommits(m);
+}
+
+/*
+ * Whether mi_collect(true) gives it back, whichever thread calls: the cache is emptied. Of
  * a thread that has ended pages are given up that have no blocks in use; of a thread
  * that runs only by itself.
  */
 static bool will_go(struct mimalloc *m, const struct mi_segment *s)
 {
-	bool go = s->memid == 0;
+	bool go = goes_when_freed(m, s);
 
 	if (mi_is_cached(s))
 		return go;
@@ -198,26 +212,54 @@ static bool any_given_up(struct mimalloc *m, const struct mi_segment *s)
 }
 
 /*
- * Whether mi_collect(true) decommits what waits for that in free spans: when the time is
- * over, it is done as soon as another span becomes free, and that is so when the segment
- * of a thread that has ended is taken over (mi_segment_perhaps_decommit()).
+ * The largest blocks of pages in the segment that are the first thread's, if no other
+ * runs; 0: there are none.
  */
-static bool will_decommit(struct mimalloc *m, const struct mi_segment *s)
+static uint64_t largest_of_only_heap(const struct mimalloc *m, const struct mi_segment *s)
 {
-	int64_t expire = (int64_t)get64(s->raw, HEAD_EXPIRE);
+	uint64_t largest = 0;
 
-	if (!s->raw[HEAD_MAY_DECOMMIT] || !expire ||
-	    !m->option_known[MI_OPTION_DECOMMIT_DELAY] ||
-	    !m->option_known[MI_OPTION_DECOMMIT_EXTEND] ||
-	    !m->option[MI_OPTION_DECOMMIT_DELAY] ||
-	    expire > now_ms() - m->option[MI_OPTION_DECOMMIT_EXTEND])
+	for (uint32_t i = s->info; m->src->target->threads == 1 && i < s->entries;
+	     i += mi_span_of(s, i)) {
+		struct mi_page p;
+
+		if (mi_slice_in_use(s, i) && mi_page_of(m, s, i, &p) &&
+		    mi_of_main_heap(m, &p) && p.size > largest)
+			largest = p.size;
+	}
+	return largest;
+}
+
+/* Whether the time is over, after which what waits is purged with the next span. */
+static bool is_due(const struct mimalloc *m, const struct mi_segment *s)
+{
+	const struct mi_segment_layout *l = s->layout->segment;
+
+	return m->option_known[l->delay] && m->option_known[l->extend] &&
+	       m->option[l->delay] &&
+	       (int64_t)get64(s->raw, l->expire) <= now_ms() - m->option[l->extend];
+}
+
+/*
+ * Whether mi_collect(true) purges what waits for that in free spans. It does since 2.1.4
+ * in each segment that the calling thread has pages in or takes over. Before, that is
+ * done if the time is over, as soon as another span becomes free, and that is so when the
+ * segment of a thread that has ended is taken over (mi_segment_perhaps_decommit()).
+ */
+static bool will_purge(struct mimalloc *m, const struct mi_segment *s)
+{
+	const struct mi_segment_layout *l = s->layout->segment;
+
+	if (!s->raw[l->may_purge] || !get64(s->raw, l->expire))
 		return false;
-	return !s->thread || any_given_up(m, s);
+	if (l->collects)
+		return decommits(m) && (!s->thread || largest_of_only_heap(m, s));
+	return is_due(m, s) && (!s->thread || any_given_up(m, s));
 }
 
 static bool is_pending(const struct mi_segment *s, uint32_t i)
 {
-	return s->raw[HEAD_PENDING + i / 8] >> i % 8 & 1;
+	return s->raw[s->layout->segment->pending + i / 8] >> i % 8 & 1;
 }
 
 /* A free span, of which what waits is returnable if @goes. */
@@ -247,9 +289,24 @@ static int tell_changing(struct mimalloc *m, const struct mi_segment *s, uint32_
 			      start + (uint64_t)mi_span_of(s, i) * MI_SLICE);
 }
 
+/*
+ * A page that is given up while pages of larger blocks are still to be collected, is
+ * purged with these.
+ */
+static int walk_page(struct mimalloc *m, struct mi_page *p, uint64_t largest)
+{
+	if (p->size >= largest || !mi_gives_up(m, p))
+		return mi_walk_page(m, p);
+	m->heap->own_free += p->capacity * p->size;
+	return mi_tell(m, EXTENT_RETURNABLE, p->start, p->end);
+}
+
 static int walk_spans(struct mimalloc *m, const struct mi_segment *s)
 {
-	bool goes = !s->bad && will_decommit(m, s);
+	const struct mi_segment_layout *l = s->layout->segment;
+	bool goes = !s->bad && will_purge(m, s);
+	bool collects = !s->bad && l->collects && s->raw[l->may_purge] && decommits(m);
+	uint64_t largest = collects ? largest_of_only_heap(m, s) : 0;
 	int err = mi_tell(m, EXTENT_META, s->start,
 			  s->start + (uint64_t)s->info * MI_SLICE);
 
@@ -263,7 +320,7 @@ static int walk_spans(struct mimalloc *m, const struct mi_segment *s)
 		else if (!mi_slice_in_use(s, i))
 			err = walk_free(m, s, i, goes);
 		else if (mi_page_of(m, s, i, &p))
-			err = mi_walk_page(m, &p);
+			err = walk_page(m, &p, largest);
 	}
 	return err ? err : mi_tell(m, EXTENT_META, m->at, s->end);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Segments of mimalloc 2.0: private to the files that find and walk them. */
+/* Segments of mimalloc 2.x: private to the files that find and walk them. */
 #ifndef FALLOW_MIMALLOC_SEGMENT_H
 #define FALLOW_MIMALLOC_SEGMENT_H
 
@@ -8,37 +8,51 @@
 #define MI_SEGMENT	  (32u << 20) /* MI_SEGMENT_SIZE */
 #define MI_SEGMENT_SLICES 512u /* MI_SLICES_PER_SEGMENT */
 
-/* struct mi_segment_s of 2.0.9; offsets in bytes. */
-#define HEAD_MEMID	  0u /* 0: mapped by itself, else part of an arena */
-#define HEAD_MAY_DECOMMIT 32u /* a byte */
-#define HEAD_EXPIRE	  40u /* ms; 0: nothing waits to be decommitted */
-#define HEAD_PENDING	  48u /* a bit a slice: that waits */
-#define HEAD_USED	  208u /* pages */
-#define HEAD_COOKIE	  216u
-#define HEAD_SLICES	  224u /* in all */
-#define HEAD_INFO_SLICES  232u /* that the head takes */
-#define HEAD_KIND	  240u
-#define HEAD_ENTRIES	  248u
-#define HEAD_THREAD	  256u /* 0: its thread has ended */
-#define HEAD_BYTES	  264u
-#define RECORDS		  HEAD_BYTES /* where the records of slices begin */
-#define KIND_NORMAL	  0u
-#define KIND_HUGE	  1u
-#define HEAD_READ	  (44u << 10) /* all records, whole pages */
+#define HEAD_MAX       288u /* bytes that any version's has before its records */
+#define HEAD_READ      (52u << 10) /* all records, whole pages */
+#define HEAD_MEMID     0u
+#define HEAD_PINNED    16u /* a byte; where there is a kind */
+#define HEAD_MEMKIND   20u
+#define MEMKIND_MAPPED 3u /* MI_MEM_OS */
+#define MEMKIND_ARENA  6u /* MI_MEM_ARENA */
+#define KIND_NORMAL    0u
+#define KIND_HUGE      1u
+
+/* struct mi_segment_s, and struct mi_heap_s that owns its pages; offsets in bytes. */
+struct mi_segment_layout {
+	bool has_kind; /* the memid says of what; else 0 is what is mapped by itself */
+	bool collects; /* what waits to be purged is, when pages are collected */
+	uint32_t may_purge; /* a byte */
+	uint32_t expire; /* ms; 0: nothing waits to be purged */
+	uint32_t pending; /* a bit a slice: that waits */
+	uint32_t used; /* pages */
+	uint32_t cookie;
+	uint32_t slices; /* in all */
+	uint32_t info_slices; /* that the head takes */
+	uint32_t kind;
+	uint32_t entries;
+	uint32_t thread; /* 0: its thread has ended */
+	uint32_t records; /* where those of slices begin */
+	uint32_t queues, delayed, heap_cookie; /* of the heap */
+	uint32_t thread_data; /* bytes, whole pages: a heap and what else a thread has */
+	enum mi_option delay, extend; /* by which it is purged */
+};
+
+extern const struct mi_layout mi_segment_layouts[];
+extern const size_t mi_segment_layout_count;
 
 /* A segment's head, read and checked. */
 struct mi_segment {
+	const struct mi_layout *layout;
 	uint64_t start, end;
-	uint64_t memid, used, thread;
+	uint64_t used, thread;
 	uint32_t info, entries; /* slices */
 	uint64_t
 		bad; /* what of its records disagrees: it changes, see mi_read_segment() */
 	uint8_t raw[HEAD_READ];
 };
 
-extern const struct mi_layout mi_layout_2_0;
-
-/* Whether a segment could begin at @start with @head, of HEAD_BYTES bytes. */
+/* Whether a segment of m->layout could begin at @start with @head, of HEAD_MAX bytes. */
 bool mi_head_holds(const struct mimalloc *m, uint64_t start, const uint8_t *head);
 /*
  * Reads and checks the head of the segment at @start, whose cookie must be right. 0, but

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Finds the segments of mimalloc 2.0 without symbols. Each has a cookie, which is its
+ * Finds the segments of mimalloc 2.x without symbols. Each has a cookie, which is its
  * address XORed with a number that is the same in all of the process and lies in the
  * main heap's record: by that they are known. The heaps that own their pages have lists
  * of blocks that other threads freed.
@@ -19,24 +19,18 @@
 #define SAMPLE	    256u /* pages that the layout is judged by */
 #define HEAPS_MAX   16384u
 
-/*
- * struct mi_heap_s of 2.0.9: a table of queues of pages, a word for the list of blocks
- * that other threads freed, two for the thread and the arena, and the cookie.
- */
-#define HEAP_QUEUES	  1040u
-#define QUEUE_BYTES	  24u
-#define QUEUE_SIZE	  16u /* of the blocks in its pages */
-#define HEAP_DELAYED	  2840u
-#define HEAP_COOKIE	  2864u
-#define THREAD_DATA_BYTES 8192u /* a heap and what else a thread has, whole pages */
+/* struct mi_page_queue_s, of which a heap has a table. */
+#define QUEUE_BYTES 24u
+#define QUEUE_SIZE  16u /* of the blocks in its pages */
+#define QUEUES_READ (3 * QUEUE_BYTES)
 
 /* What is told of a place that could be a segment; not 0 ends the search. */
 typedef int (*place_fn)(struct mimalloc *m, uint64_t start, const uint8_t *head);
 
 static int look_at(struct mimalloc *m, const uint64_t *place, size_t n, place_fn fn)
 {
-	uint8_t head[BATCH][HEAD_BYTES], ok[BATCH];
-	int err = reader_gather(&m->src->target->reader, place, n, HEAD_BYTES, head, ok);
+	uint8_t head[BATCH][HEAD_MAX], ok[BATCH];
+	int err = reader_gather(&m->src->target->reader, place, n, HEAD_MAX, head, ok);
 
 	for (size_t i = 0; !err && i < n; i++)
 		if (ok[i] && mi_head_holds(m, place[i], head[i]))
@@ -72,47 +66,57 @@ static int look_at_all(struct mimalloc *m, place_fn fn)
 /* The main heap's record has the number that cookies are made with. */
 struct cookie_scan {
 	struct data_scan scan;
+	const struct mi_segment_layout *layout;
 	uint64_t cookie;
 };
 
-static int scan_window(struct data_scan *s, uint64_t addr, const uint8_t *buf, size_t len)
+/* The first queues are of blocks of 8, 8 and 16 bytes. */
+static bool are_queues(const uint8_t *queue)
 {
-	uint64_t cookie = ((struct cookie_scan *)s)->cookie;
+	const uint8_t *size = queue + QUEUE_SIZE;
+
+	return get64(size, 0) == 8 && get64(size, QUEUE_BYTES) == 8 &&
+	       get64(size, 2 * QUEUE_BYTES) == 16;
+}
+
+static int scan_window(struct data_scan *scan, uint64_t addr, const uint8_t *buf,
+		       size_t len)
+{
+	const struct cookie_scan *s = (struct cookie_scan *)scan;
+	const struct mi_segment_layout *l = s->layout;
+	size_t most = l->heap_cookie > l->queues ? l->heap_cookie : l->queues;
 
 	(void)addr;
-	/* The first queues are of blocks of 8, 8 and 16 bytes. */
-	for (size_t i = HEAP_COOKIE; i + 8 <= len; i += 8) {
-		const uint8_t *size = buf + i - HEAP_COOKIE + HEAP_QUEUES + QUEUE_SIZE;
-
-		if (get64(buf, i) == cookie && get64(size, 0) == 8 &&
-		    get64(size, QUEUE_BYTES) == 8 && get64(size, 2 * QUEUE_BYTES) == 16)
+	for (size_t i = 0; i + most + QUEUES_READ <= len; i += 8)
+		if (get64(buf, i + l->heap_cookie) == s->cookie &&
+		    are_queues(buf + i + l->queues))
 			return 1;
-	}
 	return 0;
 }
 
 static int try_cookie(struct mimalloc *m, uint64_t start, const uint8_t *head)
 {
+	const struct mi_segment_layout *l = m->layout->segment;
 	struct cookie_scan s = { .scan.window = scan_window,
-				 .cookie = get64(head, HEAD_COOKIE) ^ start };
+				 .layout = l,
+				 .cookie = get64(head, l->cookie) ^ start };
 	int found = 0;
 
 	/* All segments have the same one, which is seen in the first of them. */
 	if (s.cookie && s.cookie != start && m->cookies++ < COOKIES_MAX)
 		found = data_scan(m->src, &s.scan);
-	if (found > 0) {
+	if (found > 0)
 		m->cookie = s.cookie;
-		m->layout = &mi_layout_2_0;
-	}
 	return found;
 }
 
 static int add_segment(struct mimalloc *m, uint64_t start, const uint8_t *head)
 {
-	struct mi_piece p = { start, start + get64(head, HEAD_SLICES) * MI_SLICE,
+	const struct mi_segment_layout *l = m->layout->segment;
+	struct mi_piece p = { start, start + get64(head, l->slices) * MI_SLICE,
 			      MI_PIECE_SEGMENT, start };
 
-	return (get64(head, HEAD_COOKIE) ^ start) == m->cookie ? mi_add_piece(m, &p) : 0;
+	return (get64(head, l->cookie) ^ start) == m->cookie ? mi_add_piece(m, &p) : 0;
 }
 
 /* How well the layout explains the pages of a segment. */
@@ -135,7 +139,7 @@ static int judge_segment(struct mimalloc *m, uint64_t start, struct mi_segment *
 
 		if (!mi_slice_in_use(s, i))
 			continue;
-		if (!mi_page_of(m, s, i, &p)) {
+		if (!mi_page_of(m, s, i, &p) || !mi_fills_room(m, &p)) {
 			g->bad++;
 			continue;
 		}
@@ -148,25 +152,54 @@ static int judge_segment(struct mimalloc *m, uint64_t start, struct mi_segment *
 	return 0;
 }
 
+/* Whether the options are those of a version that has this layout. */
+static bool options_fit(const struct mimalloc *m, const struct mi_layout *l)
+{
+	bool purges = l->segment->delay == MI_OPTION_PURGE_DELAY;
+
+	return m->option_known[MI_OPTION_PURGE_DELAY] == purges;
+}
+
 /*
- * By a cookie, and by what segments with it have in them: later versions have the same
- * head. Some of it may change while it is looked at.
+ * By a cookie, and by what segments with it have in them: how well m->layout explains
+ * that. Some of it may change while it is looked at. 1, 0, or -errno.
  */
+static int try_layout(struct mimalloc *m, struct mi_segment *s, struct judge *g)
+{
+	int err;
+
+	*g = (struct judge){ 0 };
+	m->cookies = 0;
+	m->npieces = 0;
+	err = look_at_all(m, try_cookie);
+	if (err > 0)
+		err = look_at_all(m, add_segment);
+	for (size_t i = 0; !err && i < m->npieces && g->good + g->bad < SAMPLE; i++)
+		err = judge_segment(m, m->pieces[i].start, s, g);
+	return err ? err : g->good && g->bad <= g->good / 4;
+}
+
+/* The best layout: versions have the same heads, and pages that differ if small. */
 int mi_find_segments_root(struct mimalloc *m)
 {
 	struct mi_segment *s = malloc(sizeof(*s));
-	int err = s ? look_at_all(m, try_cookie) : -ENOMEM;
-	struct judge g = { 0 };
+	const struct mi_layout *best = NULL;
+	struct judge g, least = { .bad = SIZE_MAX };
+	int found = s ? 0 : -ENOMEM;
 
-	if (err > 0)
-		err = look_at_all(m, add_segment);
-	for (size_t i = 0; !err && i < m->npieces && g.good + g.bad < SAMPLE; i++)
-		err = judge_segment(m, m->pieces[i].start, s, &g);
+	for (size_t i = 0; found >= 0 && least.bad && i < mi_segment_layout_count; i++) {
+		m->layout = &mi_segment_layouts[i];
+		if (!options_fit(m, m->layout))
+			continue;
+		found = try_layout(m, s, &g);
+		if (found <= 0 || g.bad >= least.bad)
+			continue;
+		best = m->layout;
+		least = g;
+	}
 	free(s);
-	if (!err && g.good && g.bad <= g.good / 4)
-		return 1;
-	m->layout = NULL;
-	return err;
+	m->layout = found < 0 ? NULL : best;
+	return found < 0 ? found : best != NULL;
 }
 
 /* In order, each once. Heaps are as many as threads, or few more. */
@@ -235,7 +268,7 @@ static int follow_delayed(struct mimalloc *m, uint64_t heap)
 {
 	size_t most = m->ndelayed + m->npieces * MI_SEGMENT_SLICES;
 	uint64_t at = 0;
-	int err = mi_read(m, heap + HEAP_DELAYED, &at, sizeof(at));
+	int err = mi_read(m, heap + m->layout->segment->delayed, &at, sizeof(at));
 
 	while (!err && at && at % sizeof(at) == 0 && segment_of(m, at) &&
 	       m->ndelayed < most) {
@@ -263,7 +296,8 @@ static int by_address(const void *a, const void *b)
 /* What a thread has its heap in: a mapping of its own. */
 static int add_thread_data(struct mimalloc *m, uint64_t heap)
 {
-	struct mi_piece p = { heap, heap + THREAD_DATA_BYTES, MI_PIECE_META, heap };
+	struct mi_piece p = { heap, heap + m->layout->segment->thread_data, MI_PIECE_META,
+			      heap };
 
 	if (heap % m->src->target->reader.page_size || !mi_mapped(m, p.start, p.end))
 		return 0;
