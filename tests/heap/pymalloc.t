@@ -232,6 +232,35 @@ def check_absent(python):
         tap.ok(not heap(heaplib.look(p.pid)), f"{name}: not found")
 
 
+def has_mimalloc(python):
+    """Since 3.13, by PYTHONMALLOC; a Python that knows no such word does not start."""
+    return not subprocess.run([*python.command, "-c", ""], check=False, stderr=subprocess.DEVNULL,
+                              env={**python.env, "PYTHONMALLOC": "mimalloc"}).returncode
+
+
+def check_mimalloc(python, pattern):
+    """Its objects in the mimalloc that is built into it."""
+    name = f"{python.name}: PYTHONMALLOC=mimalloc: {pattern}"
+    with Process(python, {"PYTHONMALLOC": "mimalloc"}) as p:
+        p.ask(pattern)
+        p.tell("stop")
+        if not tap.ok(p.wait_stopped(), f"{name}: stopped", p.said()):
+            return
+        live, carved = (int(re.search(rf"{what}: (\d+)", p.said())[1])
+                        for what in ("Allocated Bytes", "Bytes Committed"))
+        snapshot = heaplib.look(p.pid)
+        seen, rss = heap(snapshot, "mimalloc"), heaplib.rss_of(p.pid)
+    facts = f"live {live} carved {carved} rss {rss}\n{seen}\n{snapshot['ledger']}"
+    if not tap.ok(seen and seen["status"] == "exact", f"{name}: exact", facts):
+        return
+    tap.ok(seen["live_bytes"] == live, f"{name}: live bytes", facts)
+    tap.ok(seen["own_free_bytes"] == carved - live, f"{name}: free bytes", facts)
+    tap.ok(sum(c["resident_bytes"] for c in snapshot["ledger"]) == rss,
+           f"{name}: the ledger adds up to RSS", facts)
+    heaplib.cell("mimalloc", f"mimalloc {seen['version']} in {python.name}", pattern, 1,
+                 seen["own_free_bytes"], carved - live)
+
+
 def check_running(python):
     name = f"{python.name}: running"
     with Process(python) as p:
@@ -272,6 +301,9 @@ def main():
         check_interpreters(python)
         check_remnants(python)
         check_absent(python)
+        if has_mimalloc(python):
+            for pattern in "every-nth", "few-left", "random-free", "resized":
+                check_mimalloc(python, pattern)
         check_running(python)
     tap.done()
 
