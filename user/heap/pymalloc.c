@@ -307,7 +307,7 @@ static void fill_version(struct heap *h, const struct pymalloc *p)
 			 p->version >> 16 & 0xff, p->version >> 8 & 0xff);
 	else
 		snprintf(h->version, sizeof(h->version), "%s",
-			 p->roots[0].layout->versions);
+			 p->is_3_12 ? "3.12" : p->roots[0].layout->versions);
 }
 
 /* One struct heap_arena for all arenas of a vector: there may be very many. */

@@ -76,7 +76,8 @@ struct pymalloc {
 	size_t narenas, arenas_cap;
 	size_t arenas_max; /* as many as what is mapped could hold */
 	uint64_t rejected[REJECTED]; /* addresses that are no root, by their low bits */
-	uint64_t runtime; /* address of _PyRuntime; 0: not found, or before 3.13 */
+	uint64_t runtime; /* address of _PyRuntime; 0: not found, or before 3.12 */
+	bool is_3_12; /* by how that begins */
 	uint32_t version; /* PY_VERSION_HEX; 0: not known */
 };
 

@@ -475,11 +475,17 @@ int pymalloc_find_roots(struct pymalloc *p)
 {
 	int err = find_main_roots(p);
 
+	/* 3.11 begins as 3.12 does, but its interpreters share one allocator. */
+	if (p->is_3_12 && p->nroots && !p->roots[0].in_state) {
+		p->is_3_12 = false;
+		p->runtime = 0;
+	}
 	if (!err && p->nroots && p->runtime)
 		err = pymalloc_find_interpreters(p);
 	else if (!err && p->nroots && p->roots[0].in_state)
 		heap_incomplete(p->heap, "interpreters that have an allocator of their "
-					 "own are not found in CPython 3.12");
+					 "own were not looked for: no _PyRuntime was "
+					 "found");
 	p->arenas_max = count_possible(p);
 	for (uint32_t i = 0; !err && i < p->nroots; i++)
 		err = take_records(p, i);
