@@ -21,7 +21,7 @@ def heads(path):
     """The facts of a program, and those of each of its other environments."""
     with open(path, encoding="utf-8") as f:
         head = f.read().partition("*/")[0].partition('"""\nimport')[0]
-    facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause): (.*)$", head, re.M))
+    facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause|Maps): (.*)$", head, re.M))
     about = re.search(r'(?:/\*|""")\n(?! \* SPDX)(.*?)\n(?: \*)?\n', head, re.S)[1]
     facts["About"] = " ".join(about.replace("\n *", "\n").split()).lstrip("* ")
     yield facts
@@ -37,6 +37,7 @@ class Scenario:
         self.verdict, self.after = facts["Verdict"], facts.get("After")
         self.needs = facts.get("Needs")
         self.about, self.cause = facts["About"], facts.get("Cause")
+        self.maps = facts.get("Maps", "").split()
         self.env = variables(facts.get("Env", ""))
         self.cure, _, self.words = facts["Cure"].partition(" ")
         self.title = self.name + facts.get("Title", "")

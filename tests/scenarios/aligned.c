@@ -5,6 +5,7 @@
  *
  * Verdict: fragmentation
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

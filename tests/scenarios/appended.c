@@ -6,6 +6,7 @@
  * Verdict: file-cache
  * After: 1s
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  *
  * Verdict: retention
  * Cure: call malloc_trim(0)
+ * Maps: main
  * Cause: malloc_trim
  */
 #include "scenario.h"

@@ -5,6 +5,7 @@
  * Verdict: thread-caches
  * Env: LD_PRELOAD=LIB(libjemalloc.so.2) MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0
  * Cure: env tcache:false
+ * Maps: main work
  * Cause: tcache
  */
 #include "scenario.h"

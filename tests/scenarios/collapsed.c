@@ -5,6 +5,7 @@
  *
  * Verdict: thp-bloat
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: dirty-decay
  * Env: LD_PRELOAD=LIB(libjemalloc.so.2) MALLOC_CONF=dirty_decay_ms:3600000
  * Cure: env dirty_decay_ms:0
+ * Maps: main
  */
 #include "scenario.h"
 

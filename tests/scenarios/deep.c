@@ -4,6 +4,7 @@
  *
  * Verdict: stack-depth
  * Cure: tell when its thread ends
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -8,6 +8,7 @@
  * Also: LD_PRELOAD=LIB(libtcmalloc_minimal.so.4)
  * Also: LD_PRELOAD=LIB(libmimalloc.so.2.0)
  * Cure: none
+ * Maps: main
  * Cause: fragmentation
  */
 #include "scenario.h"

@@ -5,6 +5,7 @@
  * Verdict: live-growth
  * After: 3s
  * Cure: none
+ * Maps: put_entry
  * Cause: put_entry
  */
 #include "scenario.h"

@@ -5,6 +5,7 @@
  *
  * Verdict: healthy
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -6,6 +6,7 @@
  * Verdict: retention
  * Env: MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296
  * Cure: env MALLOC_TRIM_THRESHOLD_=131072
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -4,6 +4,7 @@
  *
  * Verdict: lazyfree
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

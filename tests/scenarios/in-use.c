@@ -4,6 +4,7 @@
  *
  * Verdict: healthy
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: live-growth
  * After: 3s
  * Cure: none
+ * Maps: serve_request
  * Cause: serve_request
  */
 #include "scenario.h"

@@ -5,6 +5,7 @@
  *
  * Verdict: stack-depth
  * Cure: tell MCL_ONFAULT
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: off-heap-growth
  * After: 3s
  * Cure: none
+ * Maps: map_buffer
  * Cause: map_buffer
  */
 #include "scenario.h"

@@ -6,6 +6,7 @@
  * Verdict: arena-sprawl
  * Env: MALLOC_ARENA_MAX=64
  * Cure: env MALLOC_ARENA_MAX=1
+ * Maps: serve main
  * Cause: MALLOC_ARENA_MAX
  */
 #include "scenario.h"

@@ -4,6 +4,7 @@
  *
  * Verdict: stack-depth
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: shmem-growth
  * After: 3s
  * Cure: none
+ * Maps: main
  * Cause: memfd:messages
  */
 #include "scenario.h"

@@ -6,6 +6,7 @@
  * Verdict: live-growth
  * After: 1s
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -6,6 +6,7 @@
  * Verdict: off-heap-growth
  * After: 1s
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

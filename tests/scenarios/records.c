@@ -5,6 +5,7 @@
  * Verdict: allocator-metadata
  * Env: LD_PRELOAD=LIB(libjemalloc.so.2) MALLOC_CONF=dirty_decay_ms:0,muzzy_decay_ms:0,tcache:false
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

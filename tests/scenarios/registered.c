@@ -6,6 +6,7 @@
  * Verdict: pinned-growth
  * After: 3s
  * Cure: tell io_uring_unregister_buffers()
+ * Maps: register_region
  * Cause: register_region
  */
 #include "scenario.h"

@@ -4,6 +4,7 @@
  *
  * Verdict: undetermined
  * Cure: tell MCL_ONFAULT
+ * Maps: reserve
  */
 #include "scenario.h"
 

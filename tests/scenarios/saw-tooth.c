@@ -5,6 +5,7 @@
  *
  * Verdict: retention
  * Cure: call malloc_trim(0)
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -10,6 +10,7 @@
  *   Cure: env NAME=VALUE … is in the advice; the program is run again with it
  *   Cure: tell WORDS      WORDS are in the advice; the program is told to do so
  *   Cure: none
+ *   Maps: FUNCTION …      of its source: they map nearly all that is mapped
  *   Cause: WORD           a function, a setting or a name, by which the cause is known
  *                         when somebody names it: scripts/compare
  *

@@ -5,6 +5,7 @@
  * Verdict: shmem-growth
  * After: 1s
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

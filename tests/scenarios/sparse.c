@@ -5,6 +5,7 @@
  *
  * Verdict: thp-bloat
  * Cure: tell madvise(MADV_NOHUGEPAGE)
+ * Maps: touch
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: off-heap-growth
  * After: 1s
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -5,6 +5,7 @@
  * Verdict: swapped-heap
  * Needs: swap
  * Cure: none
+ * Maps: main
  */
 #include "scenario.h"
 

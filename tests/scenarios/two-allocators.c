@@ -6,6 +6,7 @@
  * Verdict: two-allocators
  * Env: OTHER=LIB(libjemalloc.so.2) GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536
  * Cure: call malloc_trim(0)
+ * Maps: main
  */
 #include "scenario.h"
 

@@ -96,6 +96,36 @@ def traced(pid, during, interrupt=True):
     return json.loads(out), result
 
 
+def mount_tracefs():
+    """In a mount namespace of our own, if it is not there."""
+    if os.path.exists("/sys/kernel/tracing/events"):
+        return
+    if not os.environ.get("IN_NAMESPACE"):
+        os.environ["IN_NAMESPACE"] = "yes"
+        os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+    subprocess.run(["mount", "-t", "tracefs", "nodev", "/sys/kernel/tracing"], check=False)
+
+
+def why_not():
+    """What this kernel lacks, by its own word; NULL if a trace can be taken."""
+    if os.getuid():
+        return "not root"
+    for path in ["/sys/kernel/tracing/events/syscalls", "/proc/sys/kernel/perf_event_paranoid",
+                 "/proc/sys/kernel/unprivileged_bpf_disabled"]:
+        if not os.path.exists(path):
+            return f"this kernel has no {path}"
+    return None
+
+
+def lossless(take):
+    """What @take returns, a trace first; again where a busy machine did not keep up."""
+    for _ in range(5):
+        result = take()
+        if not result[0]["partial"]:
+            break
+    return result
+
+
 def mapped(pid):
     """Bytes of all mappings, by smaps."""
     with open(f"/proc/{pid}/smaps", encoding="ascii", errors="replace") as f:

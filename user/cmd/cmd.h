@@ -34,6 +34,7 @@
 #define OPT_FOR	     (1u << 11)
 #define OPT_OUTPUT   (1u << 12) /* -o, which is then a must */
 #define OPT_FILES    (1u << 13) /* two files instead of OPT_TARGET and --after */
+#define OPT_TRACE    (1u << 15)
 #define OPT_EXPORT   (1u << 14) /* several targets or --all, --format, maybe -o */
 #define OPT_ONCE     (1u << 20)
 #define OPT_FILE     (1u << 22) /* maybe one file, as options.target */
@@ -80,6 +81,7 @@ struct options {
 	struct keep keep;
 	struct when_list when;
 	struct rate rate;
+	uint64_t trace_ns; /* 0: calls that map memory are not followed */
 	uint32_t fail_on; /* bit per enum verdict_id */
 	struct column_list columns;
 	const struct column *sort;
@@ -142,6 +144,19 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 
 /* Writes @s to the file @path, as fallow snapshot does. */
 int snapshot_keep(const struct snapshot *s, const char *path, struct error *e);
+
+struct trace;
+
+/*
+ * trace_take() for so long, or until somebody at the terminal ends it; with progress, if
+ * there is one.
+ */
+int session_trace(const struct target *t, uint64_t for_ns, struct trace *tr,
+		  struct error *e);
+
+/* With --trace: a trace of that long, and then a look that is joined with it. */
+int session_trace_look(struct session *ss, const struct options *o, struct snapshot *s,
+		       struct error *e);
 
 /*
  * Waits between two looks, and says so to somebody at a terminal; or until @when_ns of

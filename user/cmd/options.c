@@ -30,6 +30,7 @@ enum {
 	KEY_SHOW_DATA,
 	KEY_QUICK,
 	KEY_FOR,
+	KEY_TRACE,
 	KEY_FORMAT,
 	KEY_ALL,
 	KEY_TOP,
@@ -58,6 +59,7 @@ static const struct known_option {
 	{ { "quick", no_argument, NULL, KEY_QUICK }, OPT_QUICK },
 	{ { "once", no_argument, NULL, KEY_ONCE }, OPT_ONCE },
 	{ { "for", required_argument, NULL, KEY_FOR }, OPT_FOR },
+	{ { "trace", required_argument, NULL, KEY_TRACE }, OPT_TRACE },
 	{ { "output", required_argument, NULL, KEY_OUTPUT }, OPT_OUTPUT | OPT_EXPORT },
 	{ { "format", required_argument, NULL, KEY_FORMAT }, OPT_EXPORT },
 	{ { "all", no_argument, NULL, KEY_ALL }, OPT_EXPORT | OPT_RECORD },
@@ -246,6 +248,8 @@ static int apply(struct options *o, int key, struct error *e)
 		return set_duration("after", optarg, &o->after_ns, e);
 	case KEY_INTERVAL:
 		return set_duration("interval", optarg, &o->interval_ns, e);
+	case KEY_TRACE:
+		return set_duration("trace", optarg, &o->trace_ns, e);
 	case KEY_FOR:
 		return set_duration("for", optarg, &o->for_ns, e);
 	case KEY_IDLE:
@@ -351,6 +355,11 @@ static int take_arguments(struct options *o, int argc, char **argv, unsigned int
 {
 	if ((accepts & OPT_OUTPUT) && !(o->output && o->output[0]))
 		return error_set(e, EXIT_USAGE, "%s: name a file: -o FILE", argv[0]);
+	if (o->trace_ns && o->after_ns)
+		return error_set(e, EXIT_USAGE,
+				 "%s: --trace looks twice, as --after does: give one of "
+				 "them",
+				 argv[0]);
 	if (accepts & OPT_FILES)
 		return take_files(o, argc, argv, e);
 	if ((accepts & OPT_RECORD) && o->all)

@@ -13,6 +13,10 @@ static const char usage[] =
 	"\n"
 	"  --after=TIME      look for TIME (30s, 2m), up to twelve times, and judge the\n"
 	"                    change\n"
+	"  --trace=TIME      look twice, TIME apart, and follow meanwhile which "
+	"functions "
+	"map\n"
+	"                    memory: verdicts name them. Takes root\n"
 	"  --fail-on=V[,V]   exit with 10 if one of these verdicts holds (see the "
 	"manual:\n"
 	"                    live-growth, retention, fragmentation, ...)\n"
@@ -67,6 +71,24 @@ static int look_on(struct session *ss, const struct options *o, struct error *e)
 	return status;
 }
 
+/* Two looks, and a trace between them. */
+static int look_traced(struct session *ss, const struct options *o, struct error *e)
+{
+	struct snapshot first, second;
+	int status = -1;
+
+	if (session_look(ss, o, &first, e))
+		return -1;
+	snapshot_shed(&first);
+	if (!session_trace_look(ss, o, &second, e)) {
+		pages_age_end(&ss->pages, &ss->target);
+		status = show(o, &second, &first, NULL);
+		snapshot_free(&second);
+	}
+	snapshot_free(&first);
+	return status;
+}
+
 static int look(struct session *ss, const struct options *o, struct error *e)
 {
 	struct snapshot s;
@@ -76,6 +98,8 @@ static int look(struct session *ss, const struct options *o, struct error *e)
 		return -1;
 	if (o->after_ns)
 		return look_on(ss, o, e);
+	if (o->trace_ns)
+		return look_traced(ss, o, e);
 	if (session_look(ss, o, &s, e))
 		return -1;
 	pages_age_end(&ss->pages, &ss->target);
@@ -89,11 +113,11 @@ int cmd_report(int argc, char **argv)
 	struct options o;
 	struct session ss;
 	struct error e;
-	int status =
-		options_parse(&o, argc, argv,
-			      OPT_TARGET | OPT_SOURCE | OPT_JSON | OPT_AFTER |
-				      OPT_FREEZE | OPT_FAIL_ON | OPT_IDLE | OPT_QUICK,
-			      usage, &e);
+	int status = options_parse(&o, argc, argv,
+				   OPT_TARGET | OPT_SOURCE | OPT_JSON | OPT_AFTER |
+					   OPT_FREEZE | OPT_FAIL_ON | OPT_IDLE |
+					   OPT_QUICK | OPT_TRACE,
+				   usage, &e);
 
 	if (status)
 		return status > 0 ? EXIT_DONE : report_error(&e);

@@ -32,9 +32,9 @@ static void on_signal(int sig)
 }
 
 /* No SA_RESTART: a signal is to cut the wait short. */
-static void catch_signals(void)
+static void handle_signals(void (*handler)(int))
 {
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_handler = handler };
 
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
@@ -55,12 +55,25 @@ static int show(const struct target *t, const struct trace *tr, bool json)
 	return EXIT_DONE;
 }
 
-static int trace(const struct options *o, struct error *e)
+int session_trace(const struct target *t, uint64_t for_ns, struct trace *tr,
+		  struct error *e)
 {
 	bool terminal = isatty(STDERR_FILENO);
-	struct trace_how how = { .for_ns = o->for_ns,
+	struct trace_how how = { .for_ns = for_ns,
 				 .stop = &stop,
 				 .tick = terminal ? show_progress : NULL };
+	int status;
+
+	handle_signals(on_signal);
+	status = trace_take(tr, t, &how, e);
+	handle_signals(SIG_DFL);
+	if (terminal)
+		fprintf(stderr, "\r\033[K");
+	return status;
+}
+
+static int trace(const struct options *o, struct error *e)
+{
 	struct target t;
 	struct trace tr;
 	pid_t pid;
@@ -71,10 +84,7 @@ static int trace(const struct options *o, struct error *e)
 		return -1;
 	if (target_open(&t, pid, false, e))
 		return -1;
-	catch_signals();
-	status = trace_take(&tr, &t, &how, e);
-	if (terminal)
-		fprintf(stderr, "\r\033[K");
+	status = session_trace(&t, o->for_ns, &tr, e);
 	if (!status) {
 		status = show(&t, &tr, o->json);
 		trace_free(&tr);

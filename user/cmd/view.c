@@ -21,7 +21,8 @@ int view_command(int argc, char **argv, unsigned int accepts, const char *usage,
 		return status > 0 ? EXIT_DONE : report_error(&e);
 	if (session_open(&ss, &o, &e))
 		return report_error(&e);
-	status = session_look(&ss, &o, &s, &e);
+	status = o.trace_ns ? session_trace_look(&ss, &o, &s, &e)
+			    : session_look(&ss, &o, &s, &e);
 	session_close(&ss);
 	if (status)
 		return report_error(&e);

@@ -7,6 +7,7 @@
 #define FALLOW_RULES_H
 
 #include "model/growth.h"
+#include "model/mappers.h"
 #include "model/verdict.h"
 
 #define MIB (1ull << 20)
@@ -74,6 +75,8 @@ void show_change(const struct facts *f, struct verdict *v);
 /* The same with what the looks between tell, where there are any. */
 void show_growth(const struct facts *f, struct verdict *v);
 void show_split(const struct facts *f, struct verdict *v);
+/* Which functions mapped what became more, if that was traced. */
+void show_mappers(const struct facts *f, enum mapped_kind kind, struct verdict *v);
 /* What may have memory that no allocator claims, and what makes it keep less. */
 void show_keepers(const struct facts *f, struct verdict *v);
 /* What io_uring is known to pin. True if it is something. */

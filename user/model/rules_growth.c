@@ -30,6 +30,7 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 	show_growth(f, v);
 	evidence(v, "the application holds %.1f MiB/min more",
 		 per_minute(f, SERIES_LIVE));
+	show_mappers(f, MAPPED_HEAP, v);
 	advise(v, UNKNOWN, false,
 	       is_python(f->now)
 		       ? "find who allocates: memray attach %d (Python and native "
@@ -112,10 +113,14 @@ static void show_group(const struct facts *f, struct verdict *v, enum ledger_cla
 
 static void advise_trace(const struct facts *f, struct verdict *v)
 {
-	advise(v, UNKNOWN, false,
-	       "find who maps it: fallow trace %d; what lies around it: fallow regions "
-	       "%d",
-	       (int)f->now->process.pid, (int)f->now->process.pid);
+	if (f->now->mappers)
+		advise(v, UNKNOWN, false, "see all call stacks: fallow trace %d",
+		       (int)f->now->process.pid);
+	else
+		advise(v, UNKNOWN, false,
+		       "find the function that maps it: fallow report --trace=30s %d; "
+		       "its call stacks: fallow trace %d",
+		       (int)f->now->process.pid, (int)f->now->process.pid);
 }
 
 static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
@@ -136,6 +141,7 @@ static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
 		 per_minute(f, id), size_format_change(live, f->live_change));
 	show_group(f, v, LEDGER_ANON_OTHER);
 	show_pieces(f, v);
+	show_mappers(f, MAPPED_OTHER, v);
 	show_keepers(f, v);
 	advise_trace(f, v);
 	advise(v, 0, false,
@@ -158,6 +164,7 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 		"nor reclaim it, and unmapping it does not free it",
 		per_minute(f, SERIES_PINNED), size_format(size, f->now->pinned));
 	show_pieces(f, v);
+	show_mappers(f, MAPPED_OTHER, v);
 	show_uring(f, v);
 	show_keepers(f, v);
 	if (!v->nadvice)
@@ -179,6 +186,7 @@ static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 	show_growth(f, v);
 	evidence(v, "shared memory grows by %.1f MiB/min", per_minute(f, id));
 	show_group(f, v, LEDGER_SHMEM);
+	show_mappers(f, MAPPED_SHMEM, v);
 	advise(v, UNKNOWN, false,
 	       "see which: fallow regions %d (memfd, /dev/shm, SysV: ipcs -m); it lives "
 	       "as "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who may have memory that no allocator claims, as far as something tells. */
+/* Who has mapped memory, and who may have what no allocator claims. */
 #include "model/rules.h"
 
 #include <stdio.h>
@@ -9,6 +9,40 @@
 
 /* Of one verdict, which has other advice, too. */
 #define ADVISED 4
+
+#define SHOWN_MAPPERS 3
+
+static void show_mapper(const struct mapper *m, uint64_t bytes, uint64_t sum,
+			struct verdict *v)
+{
+	char size[SIZE_TEXT];
+
+	evidence(v, "%s of that (%.0f %%) by %s%s%s", size_format(size, bytes),
+		 100 * (double)bytes / (double)sum, m->name,
+		 m->callers[0] ? ", called by " : "", m->callers);
+}
+
+void show_mappers(const struct facts *f, enum mapped_kind kind, struct verdict *v)
+{
+	const struct mappers *m = f->now->mappers;
+	char size[SIZE_TEXT];
+	uint64_t sum = 0;
+	int shown = 0;
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		sum += m->m[i].bytes[kind];
+	evidence(v, "calls that were seen in %.1f s mapped %s of this%s",
+		 (double)m->traced_ns / 1e9, size_format(size, sum),
+		 m->partial ? "; others were lost" : "");
+	for (size_t i = 0; i < m->n && shown < SHOWN_MAPPERS; i++) {
+		if (!m->m[i].bytes[kind] || m->m[i].bytes[kind] < sum / FLOOR_SHARE)
+			continue;
+		show_mapper(&m->m[i], m->m[i].bytes[kind], sum, v);
+		shown++;
+	}
+}
 
 static void name_keepers(const struct snapshot *s, char text[VERDICT_TEXT])
 {

@@ -17,6 +17,7 @@
 #include "heap/keepers.h"
 #include "heap/known.h"
 #include "heap/recall.h"
+#include "model/mappers.h"
 #include "model/size.h"
 #include "model/sweep.h"
 #include "model/zeros.h"
@@ -424,6 +425,8 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 
 void snapshot_shed(struct snapshot *s)
 {
+	for (size_t i = 0; s->regions && i < s->vmas.n; i++)
+		free(s->regions[i].mapped_by);
 	free(s->regions);
 	s->regions = NULL;
 	map_free(s->map);
@@ -437,6 +440,7 @@ void snapshot_free(struct snapshot *s)
 	free(s->heaps);
 	snapshot_shed(s);
 	free(s->pieces);
+	mappers_free(s->mappers);
 	free(s->process.comm);
 	free(s->process.cmdline);
 	free(s->process.exe);

@@ -23,6 +23,7 @@
 /* A VMA and how the sweep filed its pages; parallel to snapshot.vmas. */
 struct region {
 	const char *owner; /* "glibc", "stack", "io_uring" (who pins it), "" */
+	char *mapped_by; /* the function that mapped most of it, raw; NULL: not known */
 	uint64_t resident[LEDGER_CLASSES];
 	uint64_t swapped[LEDGER_CLASSES];
 };
@@ -56,6 +57,8 @@ struct piece {
 #define SNAPSHOT_WARNINGS 8
 
 #define BOOT_ID_TEXT 37 /* a UUID */
+
+struct mappers;
 
 struct snapshot {
 	struct timespec time; /* CLOCK_REALTIME */
@@ -91,6 +94,7 @@ struct snapshot {
 	struct piece *pieces; /* by address; kept when the mappings are not */
 	size_t npieces;
 	struct map *map; /* NULL: not asked for */
+	struct mappers *mappers; /* model/mappers.h; NULL: calls were not traced */
 	uint64_t torn; /* bytes on which two looks disagreed */
 	char *warnings[SNAPSHOT_WARNINGS];
 	size_t nwarnings;

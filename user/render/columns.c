@@ -66,6 +66,12 @@ static const char *owner_text(const struct vma *v, const struct region *r, char 
 	return buf;
 }
 
+static const char *mapper_text(const struct vma *v, const struct region *r, char *buf)
+{
+	(void)v;
+	return escape_terminal(buf, COLUMN_TEXT, r->mapped_by ? r->mapped_by : "");
+}
+
 static const char *flags_text(const struct vma *v, const struct region *r, char *buf)
 {
 	size_t at = 0;
@@ -173,7 +179,10 @@ const struct column columns[] = {
 	{ "dev", 0, .text = dev_text, .about = "device of the file, major:minor" },
 	{ "inode", 0, .number = inode_of, .text = inode_text,
 	  .about = "number of the file" },
-	{ "owner", BY_DEFAULT, .text = owner_text, .about = "the allocator, or stack" },
+	{ "owner", BY_DEFAULT, .text = owner_text,
+	  .about = "the allocator, stack, or io_uring" },
+	{ "mapped_by", 0, .text = mapper_text,
+	  .about = "with --trace: the function that mapped most" },
 	{ "name", COLUMN_ALWAYS, .text = name_text,
 	  .about = "file, [heap], [stack] and others; always shown last" },
 };
@@ -238,6 +247,15 @@ int columns_parse(const char *arg, struct column_list *list, struct error *e)
 			add(list, &columns[i]);
 	add(list, &columns[ncolumns - 1]);
 	return 0;
+}
+
+void columns_add(struct column_list *list, const struct column *c)
+{
+	if (has(list, c))
+		return;
+	list->c[list->n] = list->c[list->n - 1];
+	list->c[list->n - 1] = c;
+	list->n++;
 }
 
 void columns_help(FILE *out)

@@ -47,6 +47,9 @@ const struct column *column_by_name(const char *name, size_t len);
 /* "all", "default", or names with commas between them. */
 int columns_parse(const char *arg, struct column_list *list, struct error *e);
 
+/* Shows @c, too, before the name. */
+void columns_add(struct column_list *list, const struct column *c);
+
 /* Prints what there is. */
 void columns_help(FILE *out);
 

@@ -258,6 +258,8 @@ static json_t *region(const struct vma *v, const struct region *r, bool *ok)
 	value_set(o, "name", value_text(v->name), ok);
 	value_set(o, "flags", flags(v, ok), ok);
 	value_set(o, "owner", r->owner[0] ? json_string(r->owner) : json_null(), ok);
+	value_set(o, "mapped_by", r->mapped_by ? value_text(r->mapped_by) : json_null(),
+		  ok);
 	counts(o, reclaim, v, r, ok);
 	value_set(o, "reclaim", reclaim, ok);
 	value_set(o, "classes", classes(r, ok), ok);

@@ -174,7 +174,7 @@ static void print_advice(FILE *out, const struct advice *a)
 void text_verdicts(FILE *out, const struct view *v)
 {
 	struct paint p = paint_of(v);
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], text[4 * VERDICT_TEXT];
 
 	for (size_t i = 0; i < v->verdicts->n; i++) {
 		const struct verdict *d = &v->verdicts->v[i];
@@ -186,7 +186,8 @@ void text_verdicts(FILE *out, const struct view *v)
 			fprintf(out, ": %s", size_format(size, d->bytes));
 		fputc('\n', out);
 		for (size_t k = 0; k < d->nevidence; k++)
-			fprintf(out, "    %s\n", d->evidence[k]);
+			fprintf(out, "    %s\n",
+				escape_terminal(text, sizeof(text), d->evidence[k]));
 		for (size_t k = 0; k < d->nadvice; k++)
 			print_advice(out, &d->advice[k]);
 	}
