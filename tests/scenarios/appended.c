@@ -4,7 +4,6 @@
  * needs memory.
  *
  * Verdict: file-cache
- * After: 1s
  * Cure: none
  * Maps: main
  */

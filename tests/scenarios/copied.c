@@ -4,7 +4,6 @@
  * RSS counted them before, and stays as it is.
  *
  * Verdict: healthy
- * After: 1s
  * Cure: none
  * Maps: main
  */

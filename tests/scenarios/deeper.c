@@ -3,7 +3,6 @@
  * A recursion that does not end yet.
  *
  * Verdict: stack-depth
- * After: 1s
  * Cure: none
  */
 #include "scenario.h"

@@ -3,7 +3,7 @@
  * Threads that end, and that nobody joins: what is left of each stack is never used again.
  *
  * Verdict: off-heap-growth
- * After: 1s
+ * After: 2s
  * Cure: none
  * Maps: main
  */

@@ -4,7 +4,7 @@
  * free in it no allocator knows.
  *
  * Verdict: live-growth
- * After: 1s
+ * After: 2s
  * Cure: none
  * Maps: main
  */

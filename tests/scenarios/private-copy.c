@@ -4,7 +4,7 @@
  * which no file has.
  *
  * Verdict: off-heap-growth
- * After: 1s
+ * After: 3s
  * Cure: none
  * Maps: main
  */

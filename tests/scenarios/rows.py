@@ -4,7 +4,7 @@
 Rows that a program keeps, each a dictionary of its own.
 
  * Verdict: live-growth
- * After: 1s
+ * After: 2s
  * Cure: none
  * Cause: rows.py
 """

@@ -3,7 +3,7 @@
  * A segment of System V's shared memory for each message, attached and never detached.
  *
  * Verdict: shmem-growth
- * After: 1s
+ * After: 2s
  * Cure: none
  * Maps: main
  */
