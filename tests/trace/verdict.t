@@ -14,7 +14,7 @@ from tracelib import mount_tracefs, why_not
 from tap import Tap
 
 tap = Tap()
-GROW = ["lost-buffers", "leak", "stretched", "segments"]
+GROW = ["lost-buffers", "leak", "own-pool", "segments"]
 
 
 def fallow(*args):

@@ -33,9 +33,10 @@ void show_mappers(const struct facts *f, enum mapped_kind kind, struct verdict *
 		return;
 	for (size_t i = 0; i < m->n; i++)
 		sum += m->m[i].bytes[kind];
-	evidence(v, "calls that were seen in %.1f s mapped %s of this%s",
+	evidence(v, "calls that were seen in %.1f s mapped %s of this%s%s",
 		 (double)m->traced_ns / 1e9, size_format(size, sum),
-		 m->partial ? "; others were lost" : "");
+		 sum < v->bytes / 2 ? "; the rest was mapped before, or after" : "",
+		 m->partial ? "; calls were lost" : "");
 	for (size_t i = 0; i < m->n && shown < SHOWN_MAPPERS; i++) {
 		if (!m->m[i].bytes[kind] || m->m[i].bytes[kind] < sum / FLOOR_SHARE)
 			continue;
