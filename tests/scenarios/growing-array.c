@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An array that is doubled by realloc() each time that it is full, which moves it by
+ * An array that is made much larger by realloc() once it is full, which moves it by
  * mremap(2): it is one block, and never copied.
  *
  * Verdict: live-growth
@@ -12,13 +12,13 @@
 
 int main(void)
 {
-	size_t room = 64 * MIB, size = 0;
+	size_t room = 8 * MIB, size = 0;
 	char *array = must(malloc(room));
 
 	ready();
 	while (!told(50)) {
 		if (size == room)
-			array = must(realloc(array, room *= 2));
+			array = must(realloc(array, room *= 64));
 		memset(array + size, 1, MIB);
 		size += MIB;
 	}
