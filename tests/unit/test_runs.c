@@ -51,13 +51,13 @@ static void test_pagemap_zero(void **state)
 	uint64_t at = anon.start;
 
 	(void)state;
-	assert_int_equal(pagemap_state(PM_PRESENT | 7, at, &anon, &shown), 0);
-	assert_int_equal(pagemap_state(PM_PRESENT | 7, at, &file, &shown), 0);
+	assert_int_equal(pagemap_state(PM_PRESENT | 7, at, &anon, &shown), RUN_ZERO);
+	assert_int_equal(pagemap_state(PM_PRESENT | 7, at, &file, &shown), RUN_ZERO);
 	/* The huge zero page is no anonymous page, and anonymous memory has no others. */
-	assert_int_equal(pagemap_state(PM_PRESENT | PM_FILE | 512, at, &anon, &shown), 0);
+	assert_int_equal(pagemap_state(PM_PRESENT | PM_FILE | 512, at, &anon, &shown), RUN_ZERO);
 	/* By number alone: those below a limit, and never one that is mapped once. */
 	anon.zero_below = at + 2 * PAGE;
-	assert_int_equal(pagemap_state(PM_PRESENT, at + PAGE, &anon, &hidden), 0);
+	assert_int_equal(pagemap_state(PM_PRESENT, at + PAGE, &anon, &hidden), RUN_ZERO);
 	assert_int_equal(pagemap_state(PM_PRESENT | PM_EXCLUSIVE, at + PAGE, &anon, &hidden),
 			 ANON);
 	assert_int_equal(pagemap_state(PM_PRESENT, at + 2 * PAGE, &anon, &hidden), ANON);
@@ -102,7 +102,7 @@ static void test_scan(void **state)
 	assert_int_equal(scan_state(SCAN_PRESENT, &file), ANON);
 	assert_int_equal(scan_state(SCAN_PRESENT | SCAN_FILE | SCAN_HUGE, &shmem),
 			 RUN_RESIDENT | RUN_SHMEM | RUN_HUGE);
-	assert_int_equal(scan_state(SCAN_PRESENT | SCAN_ZERO, &anon), 0);
+	assert_int_equal(scan_state(SCAN_PRESENT | SCAN_ZERO, &anon), RUN_ZERO);
 	assert_int_equal(scan_state(SCAN_SWAPPED, &anon), RUN_SWAPPED);
 	assert_int_equal(scan_state(SCAN_SWAPPED | SCAN_HUGE, &anon), RUN_SWAPPED);
 	assert_int_equal(scan_state(SCAN_SWAPPED | SCAN_GUARD, &anon), 0);

@@ -76,8 +76,29 @@ def check_classes(t, name, snapshot, ledger):
     rss = sum(v["Rss"] for v in maplib.smaps(t.pid))
     total = sum(line["resident_bytes"] for line in ledger.values())
     tap.ok(abs(rss - total) <= SLACK, f"{name}: the ledger adds up to RSS", (rss, total))
+    tap.ok(abs(used["active_bytes"] - t.size["hot"]) <= SLACK and
+           all(line["active_bytes"] + line["idle_bytes"] + line["idle_unknown_bytes"] ==
+               line["resident_bytes"] for line in ledger.values()
+               if line["idle_bytes"] is not None),
+           f"{name}: each class is split into active and idle", ledger)
+    regions = {c: sum(r["idle"].get(c, 0) for r in snapshot["regions"]) for c in ledger}
+    tap.ok(all(regions[c] == (line["idle_bytes"] or 0) for c, line in ledger.items()),
+           f"{name}: idle pages by mapping add up to the ledger", regions)
+    check_verdicts(t, name, snapshot)
     tap.ok(snapshot["idle_ns"] == IDLE_NS and trackers() == 0,
            f"{name}: the interval is told, and tracking has ended", snapshot["idle_ns"])
+
+
+def check_verdicts(t, name, snapshot):
+    verdicts = {v["id"]: v for v in snapshot["verdicts"]}
+    cold = verdicts.get("cold-memory", {"bytes": 0, "evidence": [""]})
+    tap.ok(abs(cold["bytes"] - t.size["cold"] - t.size["mapped"]) <= 4 * SLACK and
+           "not accessed" in cold["evidence"][0] and len(cold["evidence"]) > 1 and
+           snapshot["verdicts"][-1] is cold,
+           f"{name}: in use and idle is said beneath all else, with its mappings", cold)
+    kept = verdicts.get("retention", {"evidence": []})["evidence"]
+    tap.ok(any("keeps returned" in e for e in kept),
+           f"{name}: free and idle is what a purge keeps returned", kept)
 
 
 def check_report():
@@ -87,7 +108,7 @@ def check_report():
         check_classes(t, "one look", *ledger_of(out.stdout))
         out = report(t.pid, "--json", f"--idle={IDLE}", "--after=1s")
         # The first look's reading must not have made the heap hot.
-        check_classes(t, "the second look", *ledger_of(out.stdout))
+        check_classes(t, "the last look", *ledger_of(out.stdout))
         _, plain = ledger_of(report(t.pid, "--json").stdout)
         tap.ok(all(line["idle_bytes"] is None for line in plain.values()),
                "without --idle nothing is said to be idle")

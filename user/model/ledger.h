@@ -33,7 +33,7 @@ struct ledger_line {
 	uint64_t idle_unknown; /* resident, of unknown age */
 	uint64_t pinned;
 	uint64_t huge; /* mapped by huge page-table entries */
-	uint64_t zero;
+	uint64_t zero; /* maps the zero page, which is not in resident */
 };
 
 /* "heap.used", and what it means in half a line. */

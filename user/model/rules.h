@@ -86,6 +86,9 @@ bool show_uring(const struct facts *f, struct verdict *v);
 void rules_heap(const struct facts *f, struct verdicts *out);
 /* rules_pages.c: memory by what kind of pages it is. */
 void rules_pages(const struct facts *f, struct verdicts *out);
+/* rules_idle.c: what was not accessed; of what a purge would return, as evidence. */
+void rule_cold(const struct facts *f, struct verdicts *out);
+void show_idle(const struct facts *f, struct verdict *v);
 /* rules_beside.c: memory that RSS does not count. */
 void rules_beside(const struct facts *f, struct verdicts *out);
 /* rules_growth.c: what became more between two looks. */

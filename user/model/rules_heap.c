@@ -82,6 +82,7 @@ static void rule_retention(const struct facts *f, struct verdicts *out)
 						    : CONFIDENCE_LIKELY,
 		  fallow);
 	show_split(f, v);
+	show_idle(f, v);
 	for (size_t i = 0; i < f->now->nheaps; i++)
 		show_held(f->now->heaps[i], v);
 	show_change(f, v);

@@ -244,7 +244,8 @@ static void settle_line(struct ledger_line *l, const struct snapshot *s, uint32_
 {
 	if (l->resident && !(known & RUN_PINNED))
 		l->pinned = UNKNOWN;
-	l->zero = UNKNOWN;
+	if (!(known & RUN_ZERO))
+		l->zero = UNKNOWN;
 	if (!s->idle_ns)
 		l->idle_unknown = UNKNOWN;
 	/* Where some ages are known, what is idle by them is so at least. */

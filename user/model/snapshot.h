@@ -26,6 +26,7 @@ struct region {
 	char *mapped_by; /* the function that mapped most of it, raw; NULL: not known */
 	uint64_t resident[LEDGER_CLASSES];
 	uint64_t swapped[LEDGER_CLASSES];
+	uint64_t idle[LEDGER_CLASSES]; /* of resident, as in struct ledger_line */
 };
 
 struct process {

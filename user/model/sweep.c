@@ -125,6 +125,8 @@ static void file_states(struct sweep *sw, enum ledger_class c, const struct page
 		l->idle_unknown += length(run);
 	else if (run->age > 1)
 		l->idle += length(run);
+	if (run->age > 1)
+		sw->s->regions[sw->vma].idle[c] += length(run);
 	if (sw->s->map)
 		map_add(sw->s->map, sw->vma, c, run);
 }
@@ -148,6 +150,8 @@ static void file_heap(struct sweep *sw, const struct page_run *run)
 	a->swapped += swapped;
 	if (resident)
 		file_states(sw, c, run);
+	if (run->state & RUN_ZERO)
+		sw->s->ledger[c].zero += length(run);
 	if (c == LEDGER_HEAP_USED || c == LEDGER_HEAP_HELD)
 		sw->unit.free += stranded * pages;
 	switch (c) {
@@ -478,6 +482,8 @@ static void file_rest(struct sweep *sw, enum ledger_class anon,
 
 	if (run->state & RUN_SWAPPED)
 		r->swapped[anon] += length(run);
+	if (run->state & RUN_ZERO)
+		sw->s->ledger[anon].zero += length(run);
 	if (!(run->state & RUN_RESIDENT))
 		return;
 	r->resident[c] += length(run);

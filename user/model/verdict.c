@@ -29,6 +29,7 @@ static const char *const names[VERDICT_IDS] = {
 	[VERDICT_OUTSIDE_RSS] = "outside-rss",
 	[VERDICT_UNDETERMINED] = "undetermined",
 	[VERDICT_HEALTHY] = "healthy",
+	[VERDICT_COLD_MEMORY] = "cold-memory",
 };
 
 const char *verdict_name(enum verdict_id id)
@@ -192,6 +193,8 @@ static bool comes_before(const struct verdicts *all, size_t a, size_t b)
 
 	if (a_grows != b_grows)
 		return a_grows;
+	if (all->v[a].id == VERDICT_COLD_MEMORY || all->v[b].id == VERDICT_COLD_MEMORY)
+		return all->v[b].id == VERDICT_COLD_MEMORY;
 	return weight(all, &all->v[a]) > weight(all, &all->v[b]);
 }
 
@@ -219,6 +222,7 @@ void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
 	rules_pages(&f, out);
 	rules_beside(&f, out);
 	rule_healthy(&f, out);
+	rule_cold(&f, out);
 	order(out);
 }
 

@@ -34,6 +34,7 @@ enum verdict_id {
 	VERDICT_OUTSIDE_RSS,
 	VERDICT_UNDETERMINED,
 	VERDICT_HEALTHY,
+	VERDICT_COLD_MEMORY, /* beneath any other */
 	VERDICT_IDS
 };
 

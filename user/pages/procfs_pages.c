@@ -2,7 +2,7 @@
 /*
  * The stream of page runs from /proc/PID/pagemap: by its PAGEMAP_SCAN where the
  * kernel has it, which passes over what is empty at the cost of the page table;
- * else entry by entry. VMAs in which smaps saw nothing are not looked at.
+ * else entry by entry, and then VMAs in which smaps saw nothing are not looked at.
  */
 #include "pages/procfs.h"
 
@@ -93,7 +93,7 @@ void procfs_stream_free(struct procfs *s)
 uint32_t procfs_stream_known(const struct procfs *s)
 {
 	return RUN_RESIDENT | RUN_SWAPPED | RUN_ANON | RUN_SHMEM |
-	       (s->scan ? RUN_HUGE : 0);
+	       (s->scan ? RUN_HUGE | RUN_ZERO : 0);
 }
 
 static int look_by_scan(struct procfs *s, const struct vma *v, uint64_t end)
@@ -119,10 +119,15 @@ static int look_by_scan(struct procfs *s, const struct vma *v, uint64_t end)
 	return 0;
 }
 
-/* hugetlb is present, yet no part of RSS. */
-static bool is_empty(const struct vma *v)
+/*
+ * hugetlb is present, yet no part of RSS. Where smaps has nothing, there may be zero pages,
+ * which a scan finds at no cost; raw frames are none.
+ */
+static bool is_empty(const struct procfs *s, const struct vma *v)
 {
-	return (v->flags & VMA_HUGETLB) || (!v->st.rss && !v->st.swap);
+	if (v->flags & VMA_HUGETLB)
+		return true;
+	return !v->st.rss && !v->st.swap && (!s->scan || (v->flags & VMA_PFNMAP));
 }
 
 /* Looks at more; 1, 0 at the end, or -errno. */
@@ -133,7 +138,7 @@ static int look(struct pages *p, struct procfs *s)
 
 	s->i = s->nentries = s->nregions = 0;
 	while (s->vma < s->vmas->n &&
-	       (s->vmas->v[s->vma].end <= s->next || is_empty(&s->vmas->v[s->vma])))
+	       (s->vmas->v[s->vma].end <= s->next || is_empty(s, &s->vmas->v[s->vma])))
 		s->vma++;
 	if (s->vma == s->vmas->n || s->vmas->v[s->vma].start >= s->end)
 		return 0;
@@ -164,7 +169,7 @@ static int part_huge(struct procfs *s, struct scan_region *r, struct page_run *p
 		return err;
 	piece->end = procfs_min(r->end, (r->start / huge + 1) * huge);
 	if (pagemap_huge_zero(entry, s->seen))
-		piece->state = 0;
+		piece->state = RUN_ZERO;
 	r->start = piece->end;
 	if (r->start == r->end)
 		s->i++;

@@ -53,9 +53,6 @@ static bool is_zero(uint64_t entry, uint64_t addr, const struct vma *v,
 		return true;
 	if (!pagemap_maybe_zero(entry))
 		return false;
-	/* A raw frame, of a device or of the kernel's. */
-	if (v->flags & VMA_PFNMAP)
-		return true;
 	if ((entry & PM_PFN) - zero->huge_pfn < zero->huge_pages)
 		return true;
 	return zero->pfn ? (entry & PM_PFN) == zero->pfn : addr < v->zero_below;
@@ -75,8 +72,11 @@ uint32_t pagemap_state(uint64_t entry, uint64_t addr, const struct vma *v,
 		return 0;
 	if (!(entry & PM_PRESENT))
 		return entry & PM_SWAP ? RUN_SWAPPED : 0;
-	if (is_zero(entry, addr, v, zero))
+	/* A raw frame, of a device or of the kernel's. */
+	if (pagemap_maybe_zero(entry) && (v->flags & VMA_PFNMAP))
 		return 0;
+	if (is_zero(entry, addr, v, zero))
+		return RUN_ZERO;
 	return resident(entry & PM_FILE, v) | (entry & PM_HUGE ? RUN_HUGE : 0);
 }
 
@@ -95,8 +95,10 @@ uint64_t pagemap_huge_frame(const uint64_t *entries, size_t n)
 
 uint32_t scan_state(uint64_t categories, const struct vma *v)
 {
-	if (categories & (SCAN_ZERO | SCAN_GUARD))
+	if (categories & SCAN_GUARD)
 		return 0;
+	if (categories & SCAN_ZERO)
+		return RUN_ZERO;
 	if (!(categories & SCAN_PRESENT))
 		return categories & SCAN_SWAPPED ? RUN_SWAPPED : 0;
 	return resident(categories & SCAN_FILE, v) |

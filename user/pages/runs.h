@@ -14,9 +14,9 @@
 #include "target/vma.h"
 
 /*
- * The state of a page that is there: it is either RESIDENT or SWAPPED, and all
+ * The state of a page that is there: it is one of RESIDENT, SWAPPED and ZERO, and all
  * other bits are of resident pages. One that is neither ANON nor SHMEM is page
- * cache. What maps nothing is in no run: zero pages, raw frames, guards, hugetlb.
+ * cache. What maps nothing is in no run: raw frames, guards, hugetlb.
  */
 #define RUN_RESIDENT (1U << 0) /* in RSS */
 #define RUN_SWAPPED  (1U << 1) /* the entry is a swap entry: not so for shmem */
@@ -25,6 +25,7 @@
 #define RUN_DIRTY    (1U << 4) /* the entry or the page */
 #define RUN_HUGE     (1U << 5) /* mapped by a huge entry */
 #define RUN_PINNED   (1U << 6) /* see FALLOW_A_VMA_PINNED */
+#define RUN_ZERO     (1U << 7) /* the zero page, or the huge one: not in RSS */
 
 /* Neighbouring pages of equal state and age. */
 struct page_run {

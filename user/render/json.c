@@ -22,6 +22,14 @@ static json_t *process(const struct snapshot *s, bool *ok)
 	return o;
 }
 
+/* What was accessed within the time that was asked for. */
+static uint64_t active_of(const struct ledger_line *l)
+{
+	uint64_t others = count_add(l->idle, l->idle_unknown);
+
+	return others > l->resident ? UNKNOWN : l->resident - others;
+}
+
 static json_t *ledger(const struct snapshot *s, bool *ok)
 {
 	json_t *list = json_array();
@@ -33,6 +41,7 @@ static json_t *ledger(const struct snapshot *s, bool *ok)
 		value_set(o, "class", json_string(ledger_name(c)), ok);
 		value_set(o, "resident_bytes", value_count(l->resident), ok);
 		value_set(o, "swapped_bytes", value_count(l->swapped), ok);
+		value_set(o, "active_bytes", value_count(active_of(l)), ok);
 		value_set(o, "idle_bytes", value_count(l->idle), ok);
 		value_set(o, "idle_unknown_bytes", value_count(l->idle_unknown), ok);
 		value_set(o, "pinned_bytes", value_count(l->pinned), ok);
@@ -208,13 +217,13 @@ static json_t *allocators(const struct snapshot *s, bool *ok)
 	return list;
 }
 
-static json_t *classes(const struct region *r, bool *ok)
+static json_t *classes(const uint64_t bytes[LEDGER_CLASSES], bool *ok)
 {
 	json_t *o = json_object();
 
 	for (int c = 0; c < LEDGER_CLASSES; c++)
-		if (r->resident[c])
-			value_set(o, ledger_name(c), value_count(r->resident[c]), ok);
+		if (bytes[c])
+			value_set(o, ledger_name(c), value_count(bytes[c]), ok);
 	return o;
 }
 
@@ -244,7 +253,7 @@ static void counts(json_t *o, json_t *reclaim, const struct vma *v,
 	}
 }
 
-static json_t *region(const struct vma *v, const struct region *r, bool *ok)
+static json_t *region(const struct vma *v, const struct region *r, bool idle, bool *ok)
 {
 	json_t *o = json_object(), *reclaim = json_object();
 	char perms[5];
@@ -262,7 +271,9 @@ static json_t *region(const struct vma *v, const struct region *r, bool *ok)
 		  ok);
 	counts(o, reclaim, v, r, ok);
 	value_set(o, "reclaim", reclaim, ok);
-	value_set(o, "classes", classes(r, ok), ok);
+	value_set(o, "classes", classes(r->resident, ok), ok);
+	if (idle)
+		value_set(o, "idle", classes(r->idle, ok), ok);
 	return o;
 }
 
@@ -392,7 +403,8 @@ static void regions(struct members *m, const struct snapshot *s, bool *ok)
 {
 	member_list_begin(m, "regions");
 	for (size_t i = 0; i < s->vmas.n && !m->failed; i++)
-		member_list_add(m, i, region(&s->vmas.v[i], &s->regions[i], ok));
+		member_list_add(m, i,
+				region(&s->vmas.v[i], &s->regions[i], s->idle_ns, ok));
 	member_list_end(m);
 }
 

@@ -3,6 +3,7 @@
 #include "render/text.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,19 +60,26 @@ static void print_change(FILE *out, const struct view *v, uint64_t now, uint64_t
 	fprintf(out, "%13s%13s/min", text, rate);
 }
 
-static void print_line(FILE *out, const struct view *v, const char *name,
-		       const struct ledger_line *now, uint64_t before)
-{
-	char a[SIZE_TEXT], b[SIZE_TEXT];
+/* What a line has beside its pages, where some line has so much that it matters. */
+static const struct extra {
+	const char *title;
+	size_t count; /* in struct ledger_line */
+} extras[] = {
+	{ "idle", offsetof(struct ledger_line, idle) },
+	{ "pinned", offsetof(struct ledger_line, pinned) },
+	{ "huge", offsetof(struct ledger_line, huge) },
+	{ "zero", offsetof(struct ledger_line, zero) },
+};
 
-	fprintf(out, "  %-15s%13s%11s", name, size_format(a, now->resident),
-		size_format(b, now->swapped));
-	if (v->now->idle_ns)
-		fprintf(out, "%13s", size_format(a, now->idle));
-	fprintf(out, "%7.1f%%",
-		v->now->rss ? 100.0 * (double)now->resident / (double)v->now->rss : 0.0);
-	if (v->before)
-		print_change(out, v, now->resident, before);
+#define EXTRAS (sizeof(extras) / sizeof(extras[0]))
+
+/* Of the resident set, and in bytes. */
+#define EXTRA_SHARE 50
+#define EXTRA_FLOOR (1u << 20)
+
+static uint64_t extra_of(const struct extra *x, const struct ledger_line *l)
+{
+	return *(const uint64_t *)((const char *)l + x->count);
 }
 
 /* The ledger's last line. */
@@ -79,9 +87,44 @@ static struct ledger_line totals(const struct snapshot *s)
 {
 	struct ledger_line sum = { .resident = s->rss, .swapped = s->swap };
 
-	for (int c = 0; c < LEDGER_CLASSES; c++)
-		sum.idle = count_add(sum.idle, s->ledger[c].idle);
+	for (int c = 0; c < LEDGER_CLASSES; c++) {
+		const struct ledger_line *l = &s->ledger[c];
+
+		sum.idle = count_add(sum.idle, l->idle);
+		sum.pinned = count_add(sum.pinned, l->pinned);
+		sum.huge = count_add(sum.huge, l->huge);
+		sum.zero = count_add(sum.zero, l->zero);
+	}
 	return sum;
+}
+
+/* That nothing is idle is an answer to who asked; the others are shown if there is some. */
+static bool is_shown(const struct extra *x, const struct snapshot *s)
+{
+	uint64_t sum = 0;
+
+	if (x->count == offsetof(struct ledger_line, idle))
+		return s->idle_ns;
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		if (extra_of(x, &s->ledger[c]) != UNKNOWN)
+			sum += extra_of(x, &s->ledger[c]);
+	return sum >= EXTRA_FLOOR && sum >= s->rss / EXTRA_SHARE;
+}
+
+static void print_line(FILE *out, const struct view *v, const char *name,
+		       const struct ledger_line *now, uint64_t before)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+
+	fprintf(out, "  %-15s%13s%11s", name, size_format(a, now->resident),
+		size_format(b, now->swapped));
+	for (size_t i = 0; i < EXTRAS; i++)
+		if (is_shown(&extras[i], v->now))
+			fprintf(out, "%13s", size_format(a, extra_of(&extras[i], now)));
+	fprintf(out, "%7.1f%%",
+		v->now->rss ? 100.0 * (double)now->resident / (double)v->now->rss : 0.0);
+	if (v->before)
+		print_change(out, v, now->resident, before);
 }
 
 static bool line_empty(const struct view *v, int c)
@@ -97,8 +140,9 @@ static void ledger(FILE *out, const struct view *v)
 	struct paint p = paint_of(v);
 
 	fprintf(out, "\n  %s%-15s%13s%11s", p.dim, "class", "resident", "swapped");
-	if (s->idle_ns)
-		fprintf(out, "%13s", "idle");
+	for (size_t i = 0; i < EXTRAS; i++)
+		if (is_shown(&extras[i], s))
+			fprintf(out, "%13s", extras[i].title);
 	fprintf(out, "%8s", "share");
 	if (b)
 		fprintf(out, "%13s%17s", "change", "rate");
