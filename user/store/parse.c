@@ -20,7 +20,8 @@ static const char *const wanted[] = {
 	"schema",	   "time",	   "uptime_ns",	 "boot_id",	"host",
 	"kernel",	   "source",	   "reader",	 "duration_ns", "idle_ns",
 	"process",	   "ledger",	   "allocators", "keepers",	"io_uring",
-	"huge_zero_bytes", "pinned_bytes", "torn_bytes", "warnings"
+	"huge_zero_bytes", "pinned_bytes", "torn_bytes", "warnings",	"beside_rss",
+	"cgroup_memory"
 };
 
 struct parser {

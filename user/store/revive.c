@@ -203,6 +203,7 @@ static void take_members(struct fields *f, const json_t *members, void *arg)
 	s->torn = field_known(f, members, "torn_bytes");
 	take_warnings(f, members, s);
 	take_keepers(f, members, s);
+	revive_beside(f, members, s);
 	warn_of_age(members, s);
 	if (!f->failed)
 		revive_heaps(f, members, s);
@@ -267,9 +268,10 @@ static void take_vma(struct fields *f, const json_t *o, struct vma *v)
 	take_counts(f, o, &v->st);
 }
 
-static void take_classes(struct fields *f, const json_t *o, struct region *r)
+static void take_classes(struct fields *f, const json_t *object,
+			 uint64_t bytes[LEDGER_CLASSES])
 {
-	json_t *classes = (json_t *)field_object(f, o, "classes"), *j;
+	json_t *classes = (json_t *)object, *j;
 	const char *name;
 
 	json_object_foreach (classes, name, j) {
@@ -279,7 +281,7 @@ static void take_classes(struct fields *f, const json_t *o, struct region *r)
 		if (c == LEDGER_CLASSES)
 			fields_fail(f, "no class is named \"%.64s\"", name);
 		else
-			r->resident[c] = field_known(f, classes, name);
+			bytes[c] = field_known(f, classes, name);
 	}
 }
 
@@ -312,7 +314,8 @@ static void add_region(struct fields *f, const json_t *o, void *arg, size_t n)
 	if (!r)
 		return;
 	*r = (struct region){ .owner = revive_name(f, o, "owner", s) };
-	take_classes(f, o, r);
+	take_classes(f, field_object(f, o, "classes"), r->resident);
+	take_classes(f, json_object_get(o, "idle"), r->idle);
 	take_vma(f, o, &v);
 	v.name = field_text(f, o, "name", false);
 	if (n && s->vmas.v[n - 1].end > v.start)

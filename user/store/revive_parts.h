@@ -10,6 +10,9 @@
 const char *revive_name(struct fields *f, const json_t *o, const char *key,
 			struct snapshot *s);
 
+/* What RSS does not count, and the control group. */
+void revive_beside(struct fields *f, const json_t *members, struct snapshot *s);
+
 /* The allocators. */
 void revive_heaps(struct fields *f, const json_t *members, struct snapshot *s);
 
