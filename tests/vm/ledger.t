@@ -48,8 +48,8 @@ def zero_bytes(pid):
                 continue
             entries = os.pread(pagemap.fileno(), (end - start) // PAGE * 8, start // PAGE * 8)
             for (entry,) in struct.iter_unpack("Q", entries):
-                frame = os.pread(flags.fileno(), 8, (entry & (1 << 55) - 1) * 8)
-                if entry >> 63 and struct.unpack("Q", frame)[0] >> 24 & 1:
+                frame = (entry & (1 << 55) - 1) * 8
+                if entry >> 63 and os.pread(flags.fileno(), 8, frame)[3] & 1:
                     found += PAGE
     return found
 
