@@ -12,6 +12,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Before 2.33, glibc counts in int. */
+static size_t free_bytes(void)
+{
+#if __GLIBC_PREREQ(2, 33)
+	return mallinfo2().fordblks;
+#else
+	return (unsigned int)mallinfo().fordblks;
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	size_t total = argc > 1 ? strtoul(argv[1], NULL, 10) << 20 : 0, held = 0, n = 0;
@@ -43,7 +53,7 @@ int main(int argc, char **argv)
 			free(block[i]);
 	}
 	/* Nothing that allocates: fastbins are to stay as they are. */
-	len = snprintf(line, sizeof(line), "ready %zu\n", mallinfo2().fordblks);
+	len = snprintf(line, sizeof(line), "ready %zu\n", free_bytes());
 	if (write(STDOUT_FILENO, line, (size_t)len) != len)
 		return 1;
 	while (read(STDIN_FILENO, &byte, 1) > 0)

@@ -63,7 +63,7 @@ static int by_name(const struct target *t, const char *name, uint64_t number)
 
 	if (root < 0)
 		return -1;
-	at = (int)syscall(SYS_openat2, root, name, &how, sizeof(how));
+	at = (int)syscall(__NR_openat2, root, name, &how, sizeof(how));
 	close(root);
 	return open_regular(at, number, false);
 }
