@@ -45,17 +45,21 @@ static struct recall *told(void)
 	recall_note_plain(r, &mapped[2]);
 	recall_note_decoder(r, 3);
 	recall_note_version(r, 42, "2.36");
+	recall_note_keepers(r, 5);
 	assert_false(recall_missed(r, 5 * MIB));
 	return r;
 }
 
 static void assert_forgot(struct recall *r)
 {
+	uint32_t keepers;
+
 	recall_begin(r, &list);
 	assert_false(recall_known(r));
 	assert_false(recall_searched(r, &who));
 	assert_null(recall_place(r, &who, NULL));
 	assert_false(recall_plain(r, &mapped[0]));
+	assert_false(recall_keepers(r, &keepers));
 	assert_string_equal(recall_version(r, 42), "");
 	recall_free(r);
 }
@@ -64,6 +68,7 @@ static void test_is_told(void **state)
 {
 	struct recall *r = told();
 	const struct recalled *p;
+	uint32_t keepers;
 
 	(void)state;
 	recall_begin(r, &list);
@@ -79,6 +84,7 @@ static void test_is_told(void **state)
 	assert_true(recall_plain(r, &mapped[0]) && recall_plain(r, &mapped[2]));
 	assert_false(recall_plain(r, &mapped[1]));
 	assert_true(recall_had_decoder(r, 3) && !recall_had_decoder(r, 2));
+	assert_true(recall_keepers(r, &keepers) && keepers == 5);
 	assert_string_equal(recall_version(r, 42), "2.36");
 	assert_string_equal(recall_version(r, 43), "");
 	recall_free(r);

@@ -98,17 +98,6 @@ static void show_progress(struct progress *p, uint64_t done, uint64_t total)
 	s->shown = true;
 }
 
-/* What calls exec meanwhile is there, with other memory. */
-static int take(struct session *ss, const struct look *how, struct snapshot *s,
-		struct error *e)
-{
-	int err = snapshot_take(s, &ss->target, &ss->pages, how, e);
-
-	if (err && e->status == EXIT_GONE && reader_is_gone(&ss->target.reader))
-		err = snapshot_take(s, &ss->target, &ss->pages, how, e);
-	return err;
-}
-
 static int look(struct session *ss, const struct options *o, struct snapshot *s,
 		struct error *e)
 {
@@ -120,14 +109,8 @@ static int look(struct session *ss, const struct options *o, struct snapshot *s,
 			    .map = o->map,
 			    .progress = terminal ? &p.progress : NULL,
 			    .recall = ss->recall };
-	int err = take(ss, &how, s, e);
+	int err = snapshot_take(s, &ss->target, &ss->pages, &how, e);
 
-	if (!err && recall_missed(ss->recall, s->ledger[LEDGER_ANON_OTHER].resident)) {
-		snapshot_free(s);
-		err = take(ss, &how, s, e);
-		if (!err)
-			recall_missed(ss->recall, s->ledger[LEDGER_ANON_OTHER].resident);
-	}
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
 	for (size_t i = 0; !err && o->show_data && i < s->nheaps; i++)

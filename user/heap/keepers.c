@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "heap/elf.h"
+#include "heap/recall.h"
 
 #define OBJECTS_MAX 4096
 
@@ -58,8 +59,11 @@ int keepers_find(const struct heap_source *src, uint32_t *found, struct error *e
 	size_t objects = 0;
 	struct peek peek;
 	struct elf x;
-	int err = peek_init(&peek, &src->target->reader);
+	int err;
 
+	if (recall_keepers(src->recall, found))
+		return 0;
+	err = peek_init(&peek, &src->target->reader);
 	*found = 0;
 	for (size_t i = 0; !err && i < src->vmas->n && objects < OBJECTS_MAX; i++) {
 		if (!elf_open(&x, src, &peek, i))
@@ -71,6 +75,8 @@ int keepers_find(const struct heap_source *src, uint32_t *found, struct error *e
 		objects++;
 	}
 	peek_free(&peek);
+	if (!err)
+		recall_note_keepers(src->recall, *found);
 	return err ? error_sys(e, -err, "process %d, looking for libraries",
 			       (int)src->target->pid)
 		   : 0;

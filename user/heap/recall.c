@@ -26,6 +26,8 @@ struct recall {
 	uint64_t shape; /* of the mappings of files then */
 	uint64_t unclaimed; /* bytes, then */
 	uint64_t decoders; /* a bit each */
+	uint32_t keepers; /* likewise */
+	bool has_keepers;
 	struct recalled *places;
 	size_t nplaces, places_cap;
 	struct plain *plain;
@@ -79,6 +81,7 @@ static void forget(struct recall *r)
 	r->looks = 0;
 	r->unclaimed = UINT64_MAX;
 	r->decoders = 0;
+	r->has_keepers = false;
 	r->nplaces = 0;
 	r->nplain = 0;
 	r->version[0] = '\0';
@@ -207,6 +210,22 @@ void recall_note_decoder(struct recall *r, size_t i)
 bool recall_had_decoder(const struct recall *r, size_t i)
 {
 	return r->decoders >> i & 1;
+}
+
+bool recall_keepers(const struct recall *r, uint32_t *found)
+{
+	if (!r || !r->known || !r->has_keepers)
+		return false;
+	*found = r->keepers;
+	return true;
+}
+
+void recall_note_keepers(struct recall *r, uint32_t found)
+{
+	if (!r || r->known)
+		return;
+	r->keepers = found;
+	r->has_keepers = true;
 }
 
 const char *recall_version(const struct recall *r, uint64_t addr)

@@ -61,6 +61,10 @@ void recall_note_plain(struct recall *r, const struct vma *v);
 void recall_note_decoder(struct recall *r, size_t i);
 bool recall_had_decoder(const struct recall *r, size_t i);
 
+/* Which keepers are mapped (heap/keepers.h); false: it is to be looked. */
+bool recall_keepers(const struct recall *r, uint32_t *found);
+void recall_note_keepers(struct recall *r, uint32_t found);
+
 /* The version that was read from the file that has what is at @addr; "" if none was. */
 const char *recall_version(const struct recall *r, uint64_t addr);
 void recall_note_version(struct recall *r, uint64_t addr, const char *version);

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "heap/recall.h"
 #include "target/processes.h"
 
 /* Less anonymous memory is not worth a look. */
@@ -70,6 +71,8 @@ static void shut(struct node *n, struct node_process *p)
 {
 	if (!p->target)
 		return;
+	recall_free(p->recall);
+	p->recall = NULL;
 	target_close(p->target);
 	free(p->target);
 	p->target = NULL;
@@ -116,6 +119,7 @@ static void take_over(struct node_process *to, struct node_process *known,
 		known->ended = false;
 		*to = *known;
 		known->target = NULL;
+		known->recall = NULL;
 		known->has_last = false;
 		known->earlier = (struct earlier){ .has_older = false };
 	} else {
@@ -230,8 +234,10 @@ static int open_target(struct node *n, struct node_process *p, struct error *e)
 		return error_sys(e, ENOMEM, "process %d", (int)p->pid);
 	n->nopen++;
 	if (!target_open(p->target, p->pid, n->device, e)) {
-		if (p->target->starttime == p->activity.starttime)
+		if (p->target->starttime == p->activity.starttime) {
+			p->recall = recall_new();
 			return 0;
+		}
 		/* Another has its pid by now: the next round lists that one. */
 		return error_set(e, EXIT_GONE, "process %d has ended", (int)p->pid);
 	}
@@ -243,7 +249,7 @@ static int open_target(struct node *n, struct node_process *p, struct error *e)
 
 static void look(struct node *n, struct node_process *p, uint64_t limit_ns)
 {
-	static const struct look quick = { .quick = true };
+	struct look quick = { .quick = true };
 	struct snapshot s;
 	struct error e;
 
@@ -251,12 +257,15 @@ static void look(struct node *n, struct node_process *p, uint64_t limit_ns)
 		fail(n, p, &e);
 		return;
 	}
+	quick.recall = p->recall;
 	p->target->reader.late = false;
 	p->slow_limit_ns = limit_ns;
 	p->target->reader.deadline_ns = clock_ns(CLOCK_MONOTONIC) + limit_ns;
 	if (snapshot_take(&s, p->target, n->pages, &quick, &e)) {
 		fail(n, p, &e);
 	} else if (p->target->reader.late) {
+		/* What was not read in time was not found. */
+		recall_doubt(p->recall);
 		fail(n, p, &e);
 		snapshot_free(&s);
 	} else {

@@ -59,6 +59,7 @@ struct node_process {
 	enum confidence confidence;
 	uint64_t verdict_bytes;
 	struct target *target; /* NULL: not open */
+	struct recall *recall; /* of what is open; may be NULL */
 	struct snapshot last;
 	bool has_last;
 	struct earlier earlier;

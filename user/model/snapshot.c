@@ -398,8 +398,8 @@ static int take(struct snapshot *s, struct target *t, struct pages *p,
 	return err ? -1 : 0;
 }
 
-int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
-		  const struct look *how, struct error *e)
+static int take_once(struct snapshot *s, struct target *t, struct pages *p,
+		     const struct look *how, struct error *e)
 {
 	*s = (struct snapshot){ .source = p->ops->name,
 				.reader = reader_name(&t->reader),
@@ -422,6 +422,23 @@ int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
 	}
 	s->duration_ns = clock_ns(CLOCK_MONOTONIC) - s->monotonic_ns;
 	return 0;
+}
+
+int snapshot_take(struct snapshot *s, struct target *t, struct pages *p,
+		  const struct look *how, struct error *e)
+{
+	int err = take_once(s, t, p, how, e);
+
+	/* What calls exec meanwhile is there, with other memory. */
+	if (err && e->status == EXIT_GONE && reader_is_gone(&t->reader))
+		err = take_once(s, t, p, how, e);
+	if (!err && recall_missed(how->recall, s->ledger[LEDGER_ANON_OTHER].resident)) {
+		snapshot_free(s);
+		err = take_once(s, t, p, how, e);
+		if (!err)
+			recall_missed(how->recall, s->ledger[LEDGER_ANON_OTHER].resident);
+	}
+	return err;
 }
 
 void snapshot_shed(struct snapshot *s)

@@ -215,11 +215,13 @@ static int open_reader(struct target *t, bool device, struct error *e)
 static int follow_exec(struct target *t, struct error *e)
 {
 	bool device = t->reader.device >= 0;
+	uint64_t deadline_ns = t->reader.deadline_ns;
 	char *cmdline;
 
 	reader_close(&t->reader);
 	if (open_reader(t, device, e))
 		return -1;
+	t->reader.deadline_ns = deadline_ns;
 	cmdline = cmdline_read(t);
 	if (!cmdline)
 		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
