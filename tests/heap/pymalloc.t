@@ -132,6 +132,29 @@ def overlaps(snapshot):
             if sum(r["classes"].values()) != r["rss_bytes"]]
 
 
+def total(seen, key):
+    return sum(a[key] for a in seen["arenas"])
+
+
+def compare_quick(name, pid, full, rss):
+    """By the heads of pools alone: the same bytes, and pages within the bounds."""
+    snapshot = heaplib.look(pid, "--quick")
+    seen = heap(snapshot)
+    ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
+    error = seen.get("error_bytes", {"live": 0, "returnable": 0, "held": 0})
+    facts = f"{seen}\n{full}\nledger {ledger} rss {rss}"
+    tap.ok(all(total(seen, key) == total(full, key) for key in
+               ("live_bytes", "free_bytes", "metadata_bytes", "mapped_bytes",
+                "unread_bytes", "returnable_bytes", "resident_bytes")),
+           f"{name}: quickly, the same bytes", facts)
+    tap.ok(error["live"] == error["returnable"] == 0 and
+           0 <= total(full, "held_bytes") - total(seen, "held_bytes") <= error["held"],
+           f"{name}: quickly, held bytes, within bounds", facts)
+    tap.ok((seen["status"] == "exact") == (error["held"] == 0) == ("error_bytes" not in seen),
+           f"{name}: quickly, exact if there is no doubt", facts)
+    tap.ok(ledger == rss, f"{name}: quickly, the ledger adds up to RSS", facts)
+
+
 def compare(name, p, interpreters=1):
     """@p is stopped, or sleeps."""
     want = statistics(p.said(), interpreters)
@@ -161,6 +184,7 @@ def compare(name, p, interpreters=1):
            f"{name}: no call returns any", facts)
     tap.ok(ledger == rss and not overlaps(snapshot), f"{name}: the ledger adds up to RSS",
            facts + str(overlaps(snapshot)))
+    compare_quick(name, p.pid, seen, rss)
     build, _, workload = name.partition(": ")
     heaplib.cell("pymalloc", os.path.basename(build), workload, 1, seen["free_bytes"],
                  want["available"] + want["unused"])
@@ -261,12 +285,12 @@ def check_mimalloc(python, pattern):
                  seen["own_free_bytes"], carved - live)
 
 
-def check_running(python):
-    name = f"{python.name}: running"
+def check_running(python, *options):
+    name = f"{python.name}: running{' '.join(('', *options))}"
     with Process(python) as p:
         p.ask("churn")
         time.sleep(1)
-        looks = [heaplib.look(p.pid) for _ in range(LOOKS)]
+        looks = [heaplib.look(p.pid, *options) for _ in range(LOOKS)]
         alive = p.process.poll() is None
     heaps = [heap(s) for s in looks]
     facts = [(h["status"], h.get("reason"), h["torn_bytes"], h["mapped_bytes"]) if h else h
@@ -305,6 +329,7 @@ def main():
             for pattern in "every-nth", "few-left", "random-free", "resized":
                 check_mimalloc(python, pattern)
         check_running(python)
+        check_running(python, "--quick")
     tap.done()
 
 

@@ -18,6 +18,7 @@
 #define WHOSE "Python's"
 
 #define SETTINGS 3
+#define HEADS	 64u /* of pools, that are read at once: an arena's */
 
 /* An arena on its way to the sink. */
 struct pool_walk {
@@ -28,6 +29,10 @@ struct pool_walk {
 	struct arena_record record;
 	uint32_t nfree; /* free pools that were met */
 	bool broken; /* not all pools could be read */
+	/* Of a quick look. */
+	uint64_t at[HEADS];
+	struct pool_head head[HEADS];
+	uint8_t there[HEADS];
 	uint8_t present[READER_WINDOW_PAGES];
 	uint8_t data[READER_WINDOW];
 };
@@ -82,6 +87,16 @@ static int follow(const struct pool_walk *k, uint64_t start, uint64_t pool,
 	return left ? -EPROTO : 0;
 }
 
+/* What a pool's head tells of its blocks: none of them is marked free. */
+static void measure(const struct pool_walk *k, const struct pool_head *h,
+		    struct pool_blocks *b)
+{
+	memset(b, 0, sizeof(*b));
+	b->size = block_size(h->szidx);
+	b->n = (k->layout->pool - (uint32_t)POOL_HEAD) / b->size;
+	b->carved = (h->nextoffset - (uint32_t)POOL_HEAD) / b->size;
+}
+
 /* What the pool at @pool of the window that begins at @start holds; as follow(). */
 static int decode(const struct pool_walk *k, uint64_t start, uint64_t pool,
 		  struct pool_head *h, struct pool_blocks *b)
@@ -91,10 +106,7 @@ static int decode(const struct pool_walk *k, uint64_t start, uint64_t pool,
 	memcpy(h, k->data + (pool - start), sizeof(*h));
 	if (!pool_holds(k->layout, k->arena->index, h))
 		return -EPROTO;
-	memset(b, 0, sizeof(*b));
-	b->size = block_size(h->szidx);
-	b->n = (k->layout->pool - (uint32_t)POOL_HEAD) / b->size;
-	b->carved = (h->nextoffset - (uint32_t)POOL_HEAD) / b->size;
+	measure(k, h, b);
 	return h->count ? follow(k, start, pool, h, b) : 0;
 }
 
@@ -199,6 +211,83 @@ static int walk_pools(struct pool_walk *k)
 	return err;
 }
 
+/*
+ * A pool of which @count blocks are in use, and it is not known which: as much of each of
+ * its pages as of all of it. Bytes are right, then, but for pages that are all free.
+ */
+static int emit_mixed(struct pool_walk *k, uint64_t pool, const struct pool_blocks *b,
+		      uint32_t count)
+{
+	uint64_t page = k->p->page, start = pool + POOL_HEAD, told = 0;
+	uint64_t bytes = (uint64_t)b->n * b->size, live = (uint64_t)count * b->size;
+	uint64_t free_pages = (bytes - live) / page, pages = k->layout->pool / page;
+	int err = emit_in(k, EXTENT_META, pool, start);
+
+	/* One of them has the head. */
+	if (free_pages && pages)
+		k->p->heap->error.held +=
+			page * (free_pages < pages ? free_pages : pages - 1);
+	k->out.size = b->size;
+	for (uint64_t at = start, end = start + bytes, to; !err && at < end; at = to) {
+		uint64_t share;
+
+		to = at - at % page + page;
+		to = to < end ? to : end;
+		share = live * (to - start) / bytes - told;
+		told += share;
+		err = emit_in(k, EXTENT_LIVE, at, at + share);
+		if (!err)
+			err = emit_in(k, EXTENT_FREE, at + share, to);
+	}
+	k->out.size = 0;
+	return err ? err : emit_in(k, EXTENT_META, start + bytes, pool + k->layout->pool);
+}
+
+/* A pool by its head; if that makes no sense, or is not there, by all of it. */
+static int tell_pool(struct pool_walk *k, uint64_t pool, const struct pool_head *h,
+		     bool there)
+{
+	uint64_t page = k->p->page, start = pool - pool % page;
+	size_t len = k->layout->pool > page ? k->layout->pool : page;
+	struct pool_blocks b;
+	int err;
+
+	if (there && pool_holds(k->layout, k->arena->index, h)) {
+		measure(k, h, &b);
+		if (!h->count) {
+			k->nfree++;
+			return emit_in(k, EXTENT_FREE, pool, pool + k->layout->pool);
+		}
+		if (h->count == b.carved)
+			return emit_blocks(k, pool, &b);
+		if (h->count < b.carved)
+			return emit_mixed(k, pool, &b, h->count);
+	}
+	err = fill(k, start, len);
+	return err ? err : walk_pool(k, start, len, pool);
+}
+
+/* Quickly, without the lists of free blocks. */
+static int tell_pools(struct pool_walk *k)
+{
+	uint64_t pool = first_pool(k->layout, k->record.address);
+	int err = 0;
+
+	while (!err && pool < k->record.pool_address) {
+		size_t n = 0;
+
+		for (; n < HEADS && pool < k->record.pool_address; n++) {
+			k->at[n] = pool;
+			pool += k->layout->pool;
+		}
+		err = reader_gather(&k->p->src->target->reader, k->at, n,
+				    sizeof(k->head[0]), k->head, k->there);
+		for (size_t i = 0; !err && i < n; i++)
+			err = tell_pool(k, k->at[i], &k->head[i], k->there[i]);
+	}
+	return err;
+}
+
 /* Whether as many pools are free as the record says; if not, because it changes. */
 static int check_free(struct pool_walk *k)
 {
@@ -246,7 +335,7 @@ static int walk_arena(struct pool_walk *k, const struct pool_arena *a)
 	if (!err)
 		err = emit_in(k, EXTENT_META, a->address, first);
 	if (!err)
-		err = walk_pools(k);
+		err = k->p->src->quick ? tell_pools(k) : walk_pools(k);
 	if (!err)
 		err = emit_in(k, EXTENT_FREE, k->record.pool_address,
 			      end - end % k->layout->pool);
@@ -352,6 +441,11 @@ static int pymalloc_walk(struct heap *h, const struct heap_source *src,
 
 	p->src = src;
 	err = walk_all(p, sink, &answer);
+	h->quick = h->error.held;
+	if (h->quick)
+		heap_incomplete(h,
+				"a quick look: which blocks of a pool are free was not "
+				"looked at, and pages of them may be");
 	for (size_t i = 0; i < h->narenas; i++)
 		h->own_free += h->arenas[i].bytes[EXTENT_FREE];
 	if (answer)
