@@ -33,8 +33,8 @@ static const char usage[] =
 	"are\n"
 	"                    left out is told, too\n"
 	"  --top=N           of these, N at most (1 to 1000, default 20)\n"
-	"  --quick           of glibc's heaps, follow the lists of free blocks, instead\n"
-	"                    of reading all of them\n"
+	"  --quick           of glibc's heaps, follow the lists of free blocks, and of\n"
+	"                    Python's, read the heads of pools, instead of all of them\n"
 	"  --freeze          stop each process (SIGSTOP) during its look\n" HELP_TARGET;
 
 struct export

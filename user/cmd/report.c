@@ -29,9 +29,9 @@ static const char usage[] =
 	"  --freeze          stop the process (SIGSTOP) during each look, for exact\n"
 	"                    numbers. It does not run meanwhile: about 0.4 s a GiB of\n"
 	"                    heap; clients may time out, and a parent may notice\n"
-	"  --quick           of glibc's heaps, follow the lists of free blocks, instead\n"
-	"                    of reading all of them: milliseconds, with the bounds of\n"
-	"                    its error\n"
+	"  --quick           of glibc's heaps, follow the lists of free blocks, and of\n"
+	"                    Python's, read the heads of pools, instead of all of them:\n"
+	"                    milliseconds, with the bounds of its error\n"
 	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET;
 
 static bool fails_on(const struct verdicts *all, uint32_t bits)

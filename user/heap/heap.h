@@ -151,7 +151,7 @@ struct heap {
 	 * as used (mallinfo2().fordblks).
 	 */
 	uint64_t own_free;
-	bool quick; /* the walk took the lists' word for what is free */
+	bool quick; /* the walk did not look at all blocks: see error */
 	struct heap_error error; /* then */
 	/* By the model's sweep: those that keep most, the worst first; and all of them. */
 	struct remnant remnants[REMNANTS_MAX];

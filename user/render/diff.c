@@ -274,7 +274,9 @@ static void put_doubt(const struct page *p, const struct record_heap *h, const c
 		fprintf(p->out, "    %s: %s%s%s\n", when, heap_status_name(h->status),
 			h->reason[0] ? ", " : "", clean(text, h->reason));
 	if (h && h->quick)
-		fprintf(p->out, "    %s: a quick look, which counts some free as live\n",
+		fprintf(p->out,
+			"    %s: a quick look, which does not tell all that is "
+			"free\n",
 			when);
 }
 
