@@ -52,6 +52,7 @@ struct par_layout {
 	uint32_t mmapped_mem; /* then max_mmapped_mem, sbrk_base, tcache_bins,
 				 * tcache_max_bytes, tcache_count: 8 bytes each */
 	uint32_t size;
+	bool drifts; /* each mremap() adds a chunk's head to mmapped_mem */
 };
 
 /* struct malloc_par as far as it is of use. */

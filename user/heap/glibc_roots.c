@@ -24,9 +24,10 @@ static const struct arena_layout arena_layouts[] = {
 
 /* malloc/malloc.c: struct malloc_par. */
 static const struct par_layout par_layouts[] = {
-	{ "2.26-2.34", 0, 0, 40, 56, 112 },
-	{ "2.35-2.42", 40, 48, 60, 80, 136 },
-	{ "2.43", 48, 56, 68, 88, 144 },
+	{ "2.26-2.34", 0, 0, 40, 56, 112, false },
+	{ "2.35-2.42", 40, 48, 60, 80, 136, false },
+	/* mremap_chunk() takes the size without the head for the old one. */
+	{ "2.43", 48, 56, 68, 88, 144, true },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -268,6 +269,18 @@ static bool page_power(const struct glibc *g, uint64_t n)
 	return !n || (!(n & (n - 1)) && n >= g->page);
 }
 
+/* What is counted of blocks that have mappings of their own. */
+static bool mmapped_holds(const struct glibc *g, const struct malloc_par *p,
+			  uint64_t max_mmapped)
+{
+	if (p->mmapped_mem > max_mmapped)
+		return false;
+	if (p->layout->drifts)
+		return p->mmapped_mem % CHUNK_ALIGN == 0 &&
+		       (!p->n_mmaps || p->mmapped_mem);
+	return !p->n_mmaps == !p->mmapped_mem && p->mmapped_mem % g->page == 0;
+}
+
 /* Relations between the fields that hold in every process. */
 static bool par_holds(const struct glibc *g, const struct malloc_par *p,
 		      uint64_t max_mmapped)
@@ -277,12 +290,9 @@ static bool par_holds(const struct glibc *g, const struct malloc_par *p,
 	if (p->no_dyn_threshold > 1 || p->n_mmaps > p->max_n_mmaps ||
 	    p->n_mmaps_max > INT32_MAX || p->max_n_mmaps > INT32_MAX)
 		return false;
-	if (!p->n_mmaps != !p->mmapped_mem || p->mmapped_mem > max_mmapped ||
-	    p->mmapped_mem % g->page)
-		return false;
-	return page_power(g, p->thp_pagesize) && page_power(g, p->hp_pagesize) &&
-	       p->tcache_bins <= TCACHE_BINS_MAX && p->tcache_count <= UINT16_MAX &&
-	       p->tcache_max_bytes <= TCACHE_BYTES_MAX;
+	return mmapped_holds(g, p, max_mmapped) && page_power(g, p->thp_pagesize) &&
+	       page_power(g, p->hp_pagesize) && p->tcache_bins <= TCACHE_BINS_MAX &&
+	       p->tcache_count <= UINT16_MAX && p->tcache_max_bytes <= TCACHE_BYTES_MAX;
 }
 
 /*

@@ -410,6 +410,12 @@ static int take_candidate(struct glibc *g, const struct candidate *c)
 	return add_mmapped(g, c->start, c->len);
 }
 
+/* Whether blocks of @sum bytes are what mp_ counts as @bytes; these are whole pages. */
+static bool bytes_fit(const struct glibc *g, uint64_t bytes, uint64_t sum)
+{
+	return g->par.layout->drifts ? bytes - bytes % g->page == sum : bytes == sum;
+}
+
 /*
  * Of the candidates, those whose number and bytes are what mp_ counts and the
  * first look missed: all of them, or one, or two. Else none: what nobody claims
@@ -423,16 +429,16 @@ static int take_matching(struct glibc *g, const struct candidates *cs)
 
 	for (size_t i = 0; i < cs->n; i++)
 		sum += cs->c[i].len;
-	if (cs->n == missing && sum == bytes) {
+	if (cs->n == missing && bytes_fit(g, bytes, sum)) {
 		for (size_t i = 0; !err && i < cs->n; i++)
 			err = take_candidate(g, &cs->c[i]);
 		return err;
 	}
 	for (size_t i = 0; i < cs->n && missing <= 2; i++) {
-		if (missing == 1 && cs->c[i].len == bytes)
+		if (missing == 1 && bytes_fit(g, bytes, cs->c[i].len))
 			return take_candidate(g, &cs->c[i]);
 		for (size_t k = i + 1; k < cs->n && missing == 2; k++)
-			if (cs->c[i].len + cs->c[k].len == bytes)
+			if (bytes_fit(g, bytes, cs->c[i].len + cs->c[k].len))
 				return take_candidate(g, &cs->c[i])
 					       ?: take_candidate(g, &cs->c[k]);
 	}
@@ -520,6 +526,16 @@ static int find_merged(struct glibc *g)
 	return err;
 }
 
+/* Whether all blocks with mappings of their own were found, by what mp_ counts. */
+static bool all_found(const struct glibc *g)
+{
+	const struct malloc_par *p = &g->par;
+
+	return g->found_mmaps == p->n_mmaps &&
+	       (p->layout->drifts ? g->found_mmapped <= p->mmapped_mem
+				  : g->found_mmapped == p->mmapped_mem);
+}
+
 static int mmapped_segments(struct glibc *g)
 {
 	int err;
@@ -532,7 +548,7 @@ static int mmapped_segments(struct glibc *g)
 	if (g->found_mmaps < g->par.n_mmaps && g->found_mmapped < g->par.mmapped_mem &&
 	    !g->heap->quick)
 		err = find_merged(g);
-	if (g->found_mmaps != g->par.n_mmaps || g->found_mmapped != g->par.mmapped_mem)
+	if (!all_found(g))
 		heap_incomplete(g->heap,
 				"%u of %u blocks with mappings of their own were found",
 				g->found_mmaps, g->par.n_mmaps);
