@@ -46,6 +46,19 @@ static void mmapped(struct worker *w)
 	free_random(w, 40);
 }
 
+/* Blocks with mappings of their own that are moved, made smaller and larger. */
+static void mremapped(struct worker *w)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	allocate(w, 60, 18, 20);
+	for (size_t n = 0; n < scaled(200); n++) {
+		size_t i = next_random(w) % w->used, size = any_size(w, 18, 21);
+
+		keep(w, i, realloc(w->slot[i], size), size);
+	}
+	free_random(w, 40);
+}
+
 /* One block whose mapping the kernel merges with others that are not malloc's. */
 static void mmapped_merged(struct worker *w)
 {
@@ -240,6 +253,7 @@ static const struct pattern patterns[] = {
 	{ "all-but-last", all_but_last },
 	{ "all-freed", freed },
 	{ "mmapped", mmapped },
+	{ "mremapped", mremapped },
 	{ "mmapped-merged", mmapped_merged },
 	{ "mmapped-split", mmapped_split },
 	{ "every-bin", every_bin },
