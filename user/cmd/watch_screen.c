@@ -72,6 +72,7 @@ static int remember(struct screen *w, struct error *e)
 	t->now = &w->now;
 	verdicts_judge(&w->verdicts, t->now, t->before);
 	forget(&w->last, &w->has_last);
+	compare(w); /* what was compared with it is gone */
 	if (record_take(&w->last, &w->now, e))
 		return -1;
 	w->has_last = true;

@@ -3,9 +3,12 @@
 
 #include <langinfo.h>
 #include <ncurses.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <term.h>
+#include <unistd.h>
 
 #define PAIR_GOOD  1
 #define PAIR_WARN  2
@@ -130,7 +133,14 @@ void terminal_show(struct terminal *t, void (*draw)(struct canvas *c, void *arg)
 
 int terminal_key(struct terminal *t, int ms)
 {
+	struct pollfd keys = { .fd = STDIN_FILENO, .events = POLLIN };
+	int key;
+
 	(void)t;
 	timeout(ms);
-	return getch();
+	key = getch();
+	/* A terminal that has gone may send no signal, and has no key any more. */
+	if (key == ERR && poll(&keys, 1, 0) > 0 && (keys.revents & (POLLHUP | POLLERR)))
+		raise(SIGHUP);
+	return key;
 }
