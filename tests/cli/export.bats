@@ -59,6 +59,16 @@ time.sleep(600)'
 	grep -q -E '^fallow: [0-9]+ more processes, RSS .*, left out \(--top\)$' <<<"$output"
 }
 
+@test "a process that is in many groups" {
+	[ "$(id -u)" -eq 0 ] || skip "it needs root"
+	start setpriv --groups="$(seq -s, 100000 103000)" python3 -c 'import time
+kept = b"x" * (100 << 20)
+print("", flush=True)
+time.sleep(600)'
+	eventually grep -q '^RssAnon:.*[0-9]\{6\} kB' "/proc/$target/status"
+	"$fallow" export --all --top=50 --quick | grep "^fallow_process_threads{pid=\"$target\""
+}
+
 @test "what is named and is not there is told, and the others are exported" {
 	start "$bin/grow" 1 1
 	run "$fallow" export "$target" 4194303 -o "$dir/f"

@@ -23,10 +23,14 @@ static bool field(const char *text, const char *name, uint64_t *bytes)
 	return true;
 }
 
+/* Of up to 65,536 groups, the numbers come before the sizes. */
+#define STATUS_MAX (1 << 20)
+
 /* False for what has ended, and for kernel threads: they have no such fields. */
 static bool size_of(int proc, const char *pid, struct process_size *p)
 {
-	char path[300], text[8192];
+	static char text[STATUS_MAX];
+	char path[300];
 	uint64_t swap;
 	ssize_t n;
 	int fd;
