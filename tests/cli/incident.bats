@@ -29,7 +29,7 @@ incident() {
 # Waits until the process has been looked at once.
 looked_at() {
 	for _ in $(seq 1000); do
-		compgen -G "$dir/.fallow-incident.*/i/processes/$target/report.txt" && return
+		compgen -G "$dir/.fallow-incident.*/bundle/i/processes/$target/report.txt" && return
 		sleep 0.1
 	done
 	return 1
