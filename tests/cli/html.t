@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The page of export --format=html in headless Chromium: its figures are those of JSON, it
-says no error, loads nothing, zooms and answers to keys and pointer, and what a process is
-called stays text."""
+"""The page of export --format=html in headless Chromium: its figures are those of JSON, and
+over time those that SQLite has of a recording; it says no error, loads nothing, zooms and
+answers to keys and pointer, and what a process is called stays text."""
 import contextlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -61,9 +62,31 @@ def target():
             yield child.pid
 
 
-def export(pid, path):
-    return subprocess.run([heaplib.FALLOW, "export", str(pid), "--format=html", "-o", path],
+def export(what, path):
+    return subprocess.run([heaplib.FALLOW, "export", str(what), "--format=html", "-o", path],
                           check=False).returncode
+
+
+COLUMNS = ("time, rss, swap, live, stranded, heap_used, heap_returnable, heap_held, "
+           "heap_metadata, heap_unread, anon_other, stack_live, stack_dead, file_clean, "
+           "file_dirty, shmem")
+
+
+def record(pid, path):
+    """A recording, which is then made one of ten thousand looks."""
+    subprocess.run([heaplib.FALLOW, "record", str(pid), "-o", path, "-i", "10ms", "--for=1s"],
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        names = [row[1] for row in db.execute("PRAGMA table_info(look)")]
+        first = db.execute("SELECT min(id) FROM look").fetchone()[0]
+        rest = ", ".join(name for name in names if name not in ("id", "time"))
+        db.execute("DELETE FROM look WHERE id <> ?", (first,))
+        db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+                   f"i < 9999) INSERT INTO look (id, time, {rest}) SELECT {first} + i, "
+                   f"time + i * 1000, {rest} FROM look, n")
+        # What SQL has of a look is what the page draws.
+        db.execute("UPDATE look SET live = live + id % 1000, heap_used = heap_used + 4096 * "
+                   "(id % 77), rss = rss + 4096 * (id % 77)")
 
 
 def in_page(text, element):
@@ -170,6 +193,39 @@ def check_layout(driver):
     tap.ok(len(pdf) > 10000, "it prints", len(pdf))
 
 
+def check_recording(driver, pid, home):
+    recording, path = os.path.join(home, "recording"), os.path.join(home, "over-time.html")
+    record(pid, recording)
+    with contextlib.closing(sqlite3.connect(recording)) as db:
+        rows = [list(row) for row in db.execute(f"SELECT {COLUMNS} FROM look ORDER BY id")]
+    tap.ok(export(recording + "@1", path) == 0 and one_look(path) == 1,
+           "a recording up to its first look")
+    tap.ok(export(recording, path) == 0, "a recording")
+    with open(path, encoding="utf-8") as f:
+        looks = in_page(f.read(), "looks")
+    tap.ok([[*look[:5], *look[5]] for look in looks] == rows and len(rows) == 10000,
+           "10,000 looks, as SQLite has them", (len(looks), looks[:1], rows[:1]))
+    open_page(driver, path)
+    check_zoom(driver, "timeline")
+    svg = driver.find_element(By.ID, "timeline")
+    driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", svg)
+    ActionChains(driver).move_to_element(svg).perform()
+    text = driver.find_element(By.ID, "timeline-told").text
+    tap.ok(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z RSS [\d.]+ MiB, live", text),
+           "timeline: the pointer tells of a look", text)
+
+
+def one_look(path):
+    with open(path, encoding="utf-8") as f:
+        return len(in_page(f.read(), "looks"))
+
+
+def open_page(driver, path):
+    driver.get(f"file://{path}")
+    WebDriverWait(driver, 300).until(
+        lambda d: d.find_elements(By.CSS_SELECTOR, "#regions tbody tr"))
+
+
 def main():
     with target() as pid, tempfile.TemporaryDirectory() as home:
         path = os.path.join(home, "page.html")
@@ -184,15 +240,14 @@ def main():
             tap.skip("a browser shows it", "chromium and python3-selenium are not installed")
         else:
             with browser() as driver:
-                driver.get(f"file://{path}")
-                WebDriverWait(driver, 120).until(
-                    lambda d: d.find_elements(By.CSS_SELECTOR, "#regions tbody tr"))
+                open_page(driver, path)
                 check_figures(driver, seen)
                 check_names(driver, seen)
                 check_zoom(driver, "map")
                 check_pointer(driver)
                 check_table(driver, seen)
                 check_layout(driver)
+                check_recording(driver, pid, home)
                 log = driver.get_log("browser")
                 tap.ok(not log, "no word on the console", log)
     tap.done()

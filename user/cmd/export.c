@@ -11,6 +11,7 @@
 #include "render/csv.h"
 #include "render/html.h"
 #include "render/openmetrics.h"
+#include "store/stored.h"
 #include "store/write.h"
 #include "target/processes.h"
 
@@ -45,13 +46,44 @@ struct export
 	FILE *lines; /* of the other formats */
 };
 
-/* A page of one look, which is all of its time. */
-static int write_page(FILE *out, const struct view *v)
+static int add_row(void *arg, const struct moment *m, struct error *e)
+{
+	return html_row(arg, m) ? error_set(e, EXIT_FAILED, "writing the page failed")
+				: 0;
+}
+
+/* Of a recording, all that is before the look; of others, that alone is its time. */
+static int add_rows(struct html *page, const struct view *v, const char *stored,
+		    struct error *e)
+{
+	struct moment only = moment_of(v->now);
+	struct recording *r;
+	size_t i;
+	int err;
+
+	if (!stored || !stored_is_recording(stored))
+		return add_row(page, &only, e);
+	if (stored_replay(&r, &i, stored, e))
+		return -1;
+	err = recording_moments(r, i, add_row, page, e);
+	recording_close(r);
+	return err;
+}
+
+static int write_page(FILE *out, const struct view *v, const char *stored,
+		      struct error *e)
 {
 	struct html page;
 
-	return html_begin(&page, out) || html_row(&page, v) || html_end(&page, v) ? -1
-										  : 0;
+	if (html_begin(&page, out))
+		return error_set(e, EXIT_FAILED, "writing the page failed");
+	if (add_rows(&page, v, stored, e)) {
+		html_cancel(&page);
+		return -1;
+	}
+	if (html_end(&page, v))
+		return error_set(e, EXIT_FAILED, "writing the page failed");
+	return 0;
 }
 
 /* For -o, what is gathered waits in a file without a name: JSON may be large. */
@@ -78,7 +110,9 @@ static void end(struct export *x)
 		fclose(x->lines);
 }
 
-static int show(struct export *x, const struct snapshot *s, struct error *e)
+/* @stored: the file that @s is from, or NULL. */
+static int show(struct export *x, const struct snapshot *s, const char *stored,
+		struct error *e)
 {
 	struct verdicts verdicts;
 	struct view view = { s, NULL, &verdicts, false };
@@ -94,8 +128,8 @@ static int show(struct export *x, const struct snapshot *s, struct error *e)
 		csv_ledger(x->lines, &view);
 		break;
 	case EXPORT_HTML:
-		if (write_page(x->lines, &view))
-			return error_set(e, EXIT_FAILED, "writing the page failed");
+		if (write_page(x->lines, &view, stored, e))
+			return -1;
 		break;
 	default:
 		openmetrics_add(x->metrics, &view);
@@ -116,7 +150,7 @@ static int look_at(struct export *x, const struct options *o, struct error *e)
 	session_close(&ss);
 	if (err)
 		return -1;
-	err = show(x, &s, e);
+	err = show(x, &s, ss.stored, e);
 	snapshot_free(&s);
 	return err;
 }

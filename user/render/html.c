@@ -53,11 +53,16 @@ static int write_asset(FILE *out, const struct html_asset *a)
 	return fwrite(a->start, 1, n, out) == n ? 0 : -1;
 }
 
-static int give_up(struct html *h)
+void html_cancel(struct html *h)
 {
 	if (h->data)
 		fclose(h->data);
 	h->data = NULL;
+}
+
+static int give_up(struct html *h)
+{
+	html_cancel(h);
 	return -1;
 }
 
@@ -72,25 +77,23 @@ int html_begin(struct html *h, FILE *out)
 	return 0;
 }
 
-/* [milliseconds, RSS, swap, live, stranded, verdict, [resident by class]] */
-int html_row(struct html *h, const struct view *v)
+/* [milliseconds, RSS, swap, live, stranded, [resident by class]] */
+int html_row(struct html *h, const struct moment *m)
 {
-	const struct snapshot *s = v->now;
+	static const enum quantity first[] = { QUANTITY_RSS, QUANTITY_SWAP, QUANTITY_LIVE,
+					       QUANTITY_STRANDED };
 	json_t *row = json_array(), *classes = json_array();
 	bool ok = row && classes;
 	int err;
 
-	for (int c = 0; c < LEDGER_CLASSES; c++)
-		value_append(classes, value_count(s->ledger[c].resident), &ok);
 	value_append(row,
-		     json_integer((json_int_t)s->time.tv_sec * 1000 +
-				  s->time.tv_nsec / 1000000),
+		     json_integer((json_int_t)m->time.tv_sec * 1000 +
+				  m->time.tv_nsec / 1000000),
 		     &ok);
-	value_append(row, value_count(s->rss), &ok);
-	value_append(row, value_count(s->swap), &ok);
-	value_append(row, value_count(s->live_bytes), &ok);
-	value_append(row, value_count(s->stranded_bytes), &ok);
-	value_append(row, json_string(verdict_name(v->verdicts->v[0].id)), &ok);
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		value_append(row, value_count(m->value[first[i]]), &ok);
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		value_append(classes, value_count(m->value[c]), &ok);
 	value_append(row, classes, &ok);
 	err = !ok || fputs(h->looks++ ? ",\n" : "\n", h->data) < 0 ||
 	      json_dumpf(row, h->data, JSON_COMPACT);

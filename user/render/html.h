@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "model/history.h"
 #include "render/render.h"
 
 struct html {
@@ -22,7 +23,10 @@ struct html {
  * written by then is no page, and @h needs no more calls.
  */
 int html_begin(struct html *h, FILE *out);
-int html_row(struct html *h, const struct view *v);
+int html_row(struct html *h, const struct moment *m);
 int html_end(struct html *h, const struct view *v);
+
+/* Instead of the end; also where that was not reached. */
+void html_cancel(struct html *h);
 
 #endif

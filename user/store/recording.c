@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "store/base.h"
+#include "store/record.h"
 #include "store/revive.h"
 #include "store/sql.h"
 
@@ -242,4 +243,61 @@ int recording_look(struct recording *r, size_t i, struct snapshot *s, struct err
 	err = snapshot_revive(s, text.data, text.len, name, e);
 	free(text.data);
 	return err;
+}
+
+/* The columns of the query in recording_moments(), behind time and uptime. */
+static const int quantities[] = {
+	QUANTITY_RSS,	   QUANTITY_SWAP,	 QUANTITY_LIVE,
+	QUANTITY_STRANDED, LEDGER_HEAP_USED,	 LEDGER_HEAP_RETURNABLE,
+	LEDGER_HEAP_HELD,  LEDGER_HEAP_METADATA, LEDGER_HEAP_UNREAD,
+	LEDGER_ANON_OTHER, LEDGER_STACK_LIVE,	 LEDGER_STACK_DEAD,
+	LEDGER_FILE_CLEAN, LEDGER_FILE_DIRTY,	 LEDGER_SHMEM
+};
+
+#define COLUMNS (sizeof(quantities) / sizeof(quantities[0]))
+
+static int read_moment(const struct recording *r, sqlite3_stmt *st, struct moment *m,
+		       struct error *e)
+{
+	int64_t ms = sqlite3_column_int64(st, 0);
+
+	*m = (struct moment){ .time = { ms / 1000, ms % 1000 * 1000000 },
+			      .monotonic_ns = (uint64_t)sqlite3_column_int64(st, 1) };
+	for (size_t i = 0; i < COLUMNS; i++) {
+		int64_t n = sqlite3_column_int64(st, (int)i + 2);
+
+		if (n < 0 || (uint64_t)n > RECORD_MAX)
+			return sql_corrupt(&r->q, "a size is out of range", e);
+		m->value[quantities[i]] = (uint64_t)n;
+	}
+	m->value[QUANTITY_FALLOW] =
+		m->value[LEDGER_HEAP_RETURNABLE] + m->value[LEDGER_HEAP_HELD];
+	return 0;
+}
+
+int recording_moments(const struct recording *r, size_t last,
+		      int (*each)(void *arg, const struct moment *m, struct error *e),
+		      void *arg, struct error *e)
+{
+	sqlite3_stmt *st = sql_prepare(
+		&r->q,
+		"SELECT time, uptime, rss, swap, live, stranded, heap_used, "
+		"heap_returnable, heap_held, heap_metadata, heap_unread, anon_other, "
+		"stack_live, stack_dead, file_clean, file_dirty, shmem FROM look "
+		"WHERE process = ? AND id <= ? ORDER BY id",
+		e);
+	struct moment m;
+	int got = -1;
+
+	if (!st)
+		return -1;
+	sqlite3_bind_int64(st, 1, r->processes[r->chosen].id);
+	sqlite3_bind_int64(st, 2, r->looks[last].id);
+	while ((got = sql_step(&r->q, st, e)) > 0)
+		if (read_moment(r, st, &m, e) || each(arg, &m, e)) {
+			got = -1;
+			break;
+		}
+	sqlite3_finalize(st);
+	return got;
 }

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "model/history.h"
 #include "model/snapshot.h"
 #include "store/pack.h"
 
@@ -62,6 +63,14 @@ struct timespec recording_time(const struct recording *r, size_t i);
  */
 int recording_look(struct recording *r, size_t i, struct snapshot *s, struct error *e);
 int recording_text(struct recording *r, size_t i, struct blob *text, struct error *e);
+
+/*
+ * What the looks from the first to the @last-th come to, in order, by a row each, without
+ * reading them whole. @each returns 0, or -1 with @e set, which ends it.
+ */
+int recording_moments(const struct recording *r, size_t last,
+		      int (*each)(void *arg, const struct moment *m, struct error *e),
+		      void *arg, struct error *e);
 
 /*
  * Which look "3" (the third), "-1" (the last), "-10m" (as it was 10 minutes before the

@@ -228,6 +228,18 @@ int stored_recording(struct recording **r, const char *path, struct error *e)
 				    path);
 }
 
+bool stored_is_recording(const char *where)
+{
+	struct place p;
+	struct error e;
+	int fd = open_place(&p, where, &e);
+	bool yes = fd >= 0 && is_database(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
 int stored_replay(struct recording **r, size_t *i, const char *where, struct error *e)
 {
 	struct place p;

@@ -20,6 +20,9 @@ bool stored_exists(const char *where);
 int stored_look(struct snapshot *s, const char *where, struct error *e);
 int stored_text(struct blob *text, const char *where, struct error *e);
 
+/* Whether it is a recording. */
+bool stored_is_recording(const char *where);
+
 /* The recording of @where, with that process chosen, and the index of that look. */
 int stored_replay(struct recording **r, size_t *i, const char *where, struct error *e);
 

@@ -4,8 +4,8 @@
 (() => {
 const snapshot = JSON.parse(document.getElementById("snapshot").textContent);
 const looks = JSON.parse(document.getElementById("looks").textContent).map(
-	([time, rss, swap, live, stranded, verdict, resident]) =>
-		({ time, rss, swap, live, stranded, verdict, resident }));
+	([time, rss, swap, live, stranded, resident]) =>
+		({ time, rss, swap, live, stranded, resident }));
 const page = d3.select("#page");
 
 /*
@@ -220,8 +220,15 @@ function thin(list, x, width) {
 	return [...best.values()];
 }
 
+/* Some round sizes up to that one. */
+function marks(most) {
+	const step = 2 ** Math.ceil(Math.log2(most / 5));
+
+	return d3.range(step, most, step);
+}
+
 function told_at(l) {
-	return `${new Date(l.time).toISOString()}  ${l.verdict}  RSS ${bytes(l.rss)}: ` +
+	return `${new Date(l.time).toISOString()}  RSS ${bytes(l.rss)}, live ${bytes(l.live)}: ` +
 		CLASSES.map((name, c) => [l.resident[c], name]).filter(([n]) => n)
 			.sort((a, b) => b[0] - a[0]).map(([n, name]) => `${name} ${bytes(n)}`)
 			.join(", ");
@@ -257,7 +264,8 @@ function timeline() {
 				.attr("transform", `translate(0,${HEIGHT - FOOT})`)
 				.call(d3.axisBottom(x).ticks(Math.max(2, width / 140)));
 			svg.append("g").attr("class", "axis")
-				.call(d3.axisRight(y).ticks(5).tickFormat(bytes));
+				.call(d3.axisRight(y).tickValues(marks(y.domain()[1]))
+					.tickFormat(bytes));
 			svg.append("line").attr("class", "cross").attr("y1", TOP)
 				.attr("y2", HEIGHT - FOOT).attr("stroke", "var(--ink)")
 				.attr("visibility", "hidden");
