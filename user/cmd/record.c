@@ -138,41 +138,20 @@ static int write_text(struct blob *text, const struct snapshot *s)
 	return 0;
 }
 
-int run_look(struct run *r, struct target *t, const char *why, struct error *e)
+int run_keep(struct run *r, struct snapshot *s, const char *why, struct error *e)
 {
-	static const struct look quick = { .quick = true };
-	struct snapshot s;
 	struct blob text;
 	int err;
 
-	if (snapshot_take(&s, t, &r->pages, &quick, e))
-		return 1;
-	if (write_text(&text, &s)) {
-		err = error_sys(e, errno, "the look at process %d", (int)t->pid);
+	if (write_text(&text, s)) {
+		err = error_sys(e, errno, "the look at process %d", (int)s->process.pid);
 	} else {
-		err = recorder_add(r->to, &s, &text, why, e);
+		err = recorder_add(r->to, s, &text, why, e);
 		free(text.data);
 	}
-	snapshot_free(&s);
+	snapshot_free(s);
 	if (!err)
 		count_look(r);
-	return err;
-}
-
-/* The program of a process may be another by now: each look opens it anew. */
-static int look_anew(struct run *r, const struct target *t, const char *why,
-		     struct error *e)
-{
-	struct target now;
-	int err;
-
-	if (target_open(&now, t->pid, r->o->source != SOURCE_PROCFS, e))
-		return 1;
-	if (now.starttime != t->starttime)
-		err = error_sys(e, ESRCH, "process %d", (int)t->pid) ? 1 : 0;
-	else
-		err = run_look(r, &now, why, e);
-	target_close(&now);
 	return err;
 }
 
@@ -183,33 +162,37 @@ static void show_progress(const struct run *r)
 			r->o->output);
 }
 
-/* What execve() pulls away from under a look ends that look, not the process. */
-static bool lives(struct target *t)
+/* 0; 1 if what execve() pulled away from under the look ended it, not the process; -1. */
+static int look(struct run *r, struct session *ss, const char *why, struct error *e)
 {
-	struct error e;
+	struct options quick = *r->o;
+	struct snapshot s;
+	struct error gone;
 
-	return !target_refresh(t, &e);
+	quick.quick = true;
+	quick.quiet = true;
+	if (!session_look(ss, &quick, &s, e))
+		return run_keep(r, &s, why, e);
+	return e->status == EXIT_GONE && !target_refresh(&ss->target, &gone) ? 1 : -1;
 }
 
-static int record_one(struct run *r, struct target *t, struct error *e)
+static int record_one(struct run *r, struct session *ss, struct error *e)
 {
 	struct when_history history = { 0 };
 	uint32_t facts = when_facts(&r->o->when);
 	struct counters now;
 
-	if (counters_check(t, facts, e))
+	if (counters_check(&ss->target, facts, e))
 		return -1;
 	while (!run_over(r)) {
 		uint64_t begun = run_now();
 		const struct when *why;
-		int err = 0;
 
-		if (counters_read(&now, t, facts, e))
+		if (counters_read(&now, &ss->target, facts, e))
 			return -1;
 		why = when_holds(&r->o->when, &history, &now);
-		if ((why || !r->o->when.n) && run_allowed(r))
-			err = look_anew(r, t, why ? why->text : "", e);
-		if (err < 0 || (err && !(e->status == EXIT_GONE && lives(t))))
+		if ((why || !r->o->when.n) && run_allowed(r) &&
+		    look(r, ss, why ? why->text : "", e) < 0)
 			return -1;
 		show_progress(r);
 		run_rest(r, begun, r->o->interval_ns);
@@ -217,14 +200,17 @@ static int record_one(struct run *r, struct target *t, struct error *e)
 	return 0;
 }
 
-static int open_target(struct target *t, const struct options *o, struct error *e)
+/* Of all, a source is enough. */
+static int open_source(struct session *ss, const struct options *o, struct error *e)
 {
-	pid_t pid;
-
-	if (o->cgroup ? target_find_cgroup(o->cgroup, &pid, e)
-		      : target_find(o->target, &pid, e))
+	*ss = (struct session){ .target = { .dir = -1 } };
+	if (o->all)
+		return pages_open(&ss->pages, o->source, e);
+	if (session_open(ss, o, e))
 		return -1;
-	return target_open(t, pid, false, e);
+	return ss->stored ? error_set(e, EXIT_USAGE, "record: %s is a look in a file",
+				      o->target)
+			  : 0;
 }
 
 static int begin(struct run *r, struct error *e)
@@ -236,8 +222,6 @@ static int begin(struct run *r, struct error *e)
 		if (!r->kept_ns)
 			return error_sys(e, ENOMEM, "record");
 	}
-	if (pages_open(&r->pages, r->o->source, e))
-		return -1;
 	return recorder_open(&r->to, r->o->output, &r->o->keep, e);
 }
 
@@ -245,7 +229,6 @@ static void end(struct run *r)
 {
 	if (r->to)
 		recorder_close(r->to);
-	pages_close(&r->pages);
 	free(r->kept_ns);
 }
 
@@ -271,20 +254,22 @@ static void tell(const struct run *r)
 
 static int record(struct run *r, struct error *e)
 {
-	struct target t;
+	struct session ss;
 	int err;
 
-	if (!r->o->all && open_target(&t, r->o, e))
+	if (open_source(&ss, r->o, e))
 		return -1;
 	err = begin(r, e);
 	if (!err) {
 		catch_signals();
-		err = r->o->all ? record_all(r, e) : record_one(r, &t, e);
+		err = r->o->all ? record_all(r, &ss.pages, e) : record_one(r, &ss, e);
 		tell(r);
 	}
 	end(r);
-	if (!r->o->all)
-		target_close(&t);
+	if (r->o->all)
+		pages_close(&ss.pages);
+	else
+		session_close(&ss);
 	return err;
 }
 

@@ -8,7 +8,6 @@
 struct run {
 	const struct options *o;
 	struct recorder *to;
-	struct pages pages;
 	uint64_t ends_ns; /* CLOCK_MONOTONIC; UINT64_MAX: never */
 	uint64_t *kept_ns; /* with --rate: when its last looks were kept, a ring */
 	size_t nkept, next;
@@ -27,16 +26,13 @@ uint64_t run_now(void);
  */
 void run_rest(const struct run *r, uint64_t begun_ns, uint64_t interval_ns);
 
-/*
- * Looks at @t and keeps that; @why: the condition that held, or "". 0; 1 with @e set if the
- * look failed; -1 if it cannot be kept.
- */
-int run_look(struct run *r, struct target *t, const char *why, struct error *e);
+/* Keeps a look, and frees it; @why: the condition that held, or "". */
+int run_keep(struct run *r, struct snapshot *s, const char *why, struct error *e);
 
 /* Whether --rate lets one more look be kept. It is counted if not. */
 bool run_allowed(struct run *r);
 
-/* The second way. */
-int record_all(struct run *r, struct error *e);
+/* The second way, with the source @p. */
+int record_all(struct run *r, struct pages *p, struct error *e);
 
 #endif

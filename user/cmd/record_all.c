@@ -21,6 +21,7 @@ struct seen {
 };
 
 struct round {
+	struct pages *pages;
 	struct seen *v; /* by pid */
 	size_t n;
 };
@@ -37,7 +38,7 @@ static void forget(struct round *all)
 	for (size_t i = 0; i < all->n; i++)
 		free(all->v[i].history);
 	free(all->v);
-	*all = (struct round){ 0 };
+	*all = (struct round){ .pages = all->pages };
 }
 
 /* What the last round knew of it goes to @s, if it is the same process. */
@@ -87,9 +88,11 @@ static int is_wanted(struct run *r, struct seen *s, const struct target *t,
 }
 
 /* Looks and rests for as long. -1 if nothing can be kept any more. */
-static int look(struct run *r, struct seen *s, struct target *t,
+static int look(struct run *r, struct pages *p, struct seen *s, struct target *t,
 		const struct activity *now, struct error *e)
 {
+	static const struct look quick = { .quick = true };
+	struct snapshot found;
 	uint64_t begun = run_now();
 	const char *why;
 	int err = is_wanted(r, s, t, &why, e);
@@ -101,12 +104,11 @@ static int look(struct run *r, struct seen *s, struct target *t,
 		return 0;
 	if (!run_allowed(r))
 		return 0;
-	err = run_look(r, t, why, e);
-	if (err < 0)
-		return -1;
-	if (err) {
+	if (snapshot_take(&found, t, p, &quick, e)) {
 		count_failure(r, s, e);
 	} else {
+		if (run_keep(r, &found, why, e))
+			return -1;
 		r->processes += !s->looked_ns;
 		s->looked_ns = run_now();
 		s->at_look = *now;
@@ -123,8 +125,8 @@ static bool has_rested(const struct run *r, const struct seen *s,
 	       run_now() - s->looked_ns < AGAIN_NS;
 }
 
-static int visit(struct run *r, struct seen *s, const struct activity *now,
-		 struct error *e)
+static int visit(struct run *r, struct pages *p, struct seen *s,
+		 const struct activity *now, struct error *e)
 {
 	struct target t;
 	int err;
@@ -138,14 +140,14 @@ static int visit(struct run *r, struct seen *s, const struct activity *now,
 		return 0;
 	}
 	/* Of a pid that was used again meanwhile the next round knows. */
-	err = t.starttime == now->starttime ? look(r, s, &t, now, e) : 0;
+	err = t.starttime == now->starttime ? look(r, p, s, &t, now, e) : 0;
 	target_close(&t);
 	return err;
 }
 
 static int go_round(struct run *r, struct round *before, struct error *e)
 {
-	struct round now = { 0 };
+	struct round now = { .pages = before->pages };
 	struct process_list list;
 	struct activity a;
 	int err = 0;
@@ -163,7 +165,7 @@ static int go_round(struct run *r, struct round *before, struct error *e)
 		now.n++;
 		s->pid = list.v[i].pid;
 		remember(before, s, &a);
-		err = visit(r, s, &a, e);
+		err = visit(r, now.pages, s, &a, e);
 	}
 	processes_free(&list);
 	forget(before);
@@ -182,9 +184,9 @@ static void rest_of(const struct run *r, uint64_t begun)
 		run_rest(r, now, r->o->interval_ns - (now - begun));
 }
 
-int record_all(struct run *r, struct error *e)
+int record_all(struct run *r, struct pages *p, struct error *e)
 {
-	struct round seen = { 0 };
+	struct round seen = { .pages = p };
 	int err = counters_check(NULL, when_facts(&r->o->when), e);
 
 	while (!err && !run_over(r)) {
