@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 import costs
@@ -30,9 +31,7 @@ The usual instruments and `fallow`, each run on the same programs, of which the 
 known ([tests/scenarios](../tests/scenarios)); then what they cost, and what each cure does.
 All of this was printed by `make compare` on {date}, {machine}, {processors} processors.
 
-{versions}
-
-## Who names the cause
+{versions}## Who names the cause
 
 The head of each program says by what word its cause is known: the function that allocates
 or maps, the setting that cures it, or the name of the memory. **yes**: that word stands in
@@ -41,6 +40,12 @@ stacks, the verdict of `fallow report`. The percentage is the figure that the in
 of the program's RSS without it; what the figure counts is told with the
 [instruments](#the-instruments). A dash: it has no figure. *none*: it had no answer.
 No word is asked for of `numpy-temporaries`, where nothing is wrong.
+
+To bear in mind: a setting can be named only by what gives advice, and of these `fallow
+report` alone does; where the word is a setting of glibc, `malloc_info()` shows the same free
+bytes to those who know what they mean. A figure near 100 % may be of other memory than that
+in question: massif's last snapshot may be of blocks that were freed since. And where blocks
+in use grow, it is for a heap profiler to name the line: the report says no more than that.
 
 """
 
@@ -57,7 +62,8 @@ COUNTS = {
     "smem": "USS: what no other process shares",
     "malloc_info() by gdb": "free bytes, resident or not, of glibc's heap",
     "perf, page faults": "none: it counts faults",
-    "bpftrace, page faults and mmap": "bytes mapped by its largest stack while it looked",
+    "bpftrace, page faults and mmap": "bytes mapped by its largest stack while it looked; it "
+                                      "follows frame pointers, which libc has not",
     "fallow report": "bytes of its first verdict",
     "fallow trace": "bytes still mapped by its first stack, of those mapped while it looked",
 }
@@ -100,8 +106,7 @@ def answers():
 
 
 def all_costs():
-    per_batch, took = costs.serve([costs.SERVER])
-    out = {"alone": [per_batch, took]}
+    out = {}
     for instrument in instruments.INSTRUMENTS:
         print(f"  {instrument.name}", file=sys.stderr)
         c = costs.cost(instrument)
@@ -118,6 +123,10 @@ def size(n):
             return f"{n} B" if unit == "B" else f"{n:.1f} {unit}"
         n /= 1024
     return None
+
+
+def prose(text):
+    return textwrap.fill(text, 92, break_long_words=False, break_on_hyphens=False) + "\n\n"
 
 
 def share(answer, rss):
@@ -150,7 +159,7 @@ def by_instrument(seen):
 
 
 def named_by(seen):
-    out = "\nSo each was named by:\n\n"
+    out = "So each was named by, the fastest first (3 s of the time are for what grows to grow):\n\n"
     for s in seen:
         if s["cause"] == "none":
             continue
@@ -161,12 +170,12 @@ def named_by(seen):
 
 
 def cost_table(seen):
-    per_batch, took = seen["alone"]
-    out = ("\n## The instruments\n\nThe target is `batch-server`, 20 s of it. *Work* is its "
-           "processor time a batch, in times of what it takes alone; *done after*: its whole "
-           f"load, which takes {took:.0f} s alone. Those that look at what runs did so again and "
-           "again, with a second between; *stood still*: how long for each look. (tracemalloc "
-           "and gc: making 300,000 dictionaries.)\n\n")
+    out = "\n## The instruments\n\n" + prose(
+        f"The target is `batch-server`, with {costs.SECONDS} s of its load. *Work*: its processor "
+        "time a batch, in times of what it takes alone just before and after. *Done after*: all "
+        "of its load. Those that look at what runs did so again and again, a second after the "
+        "last was done; *stood still*: how long for each look. tracemalloc and gc: 300,000 "
+        "dictionaries, made in Python.")
     out += row("instrument", "the target is", "work", "done after", "stood still",
                "its figure") + row("---", "---", "---:", "---:", "---:", "---")
     for i in instruments.INSTRUMENTS:
@@ -174,8 +183,7 @@ def cost_table(seen):
         if isinstance(c, str):
             out += row(i.name, WAYS[i.way], f"*none*: {c}", "", "", COUNTS[i.name])
             continue
-        times = c["per_batch"] if i.name in PYTHON else c["per_batch"] / per_batch
-        out += row(i.name, WAYS[i.way], f"{times:.1f}×",
+        out += row(i.name, WAYS[i.way], f"{c['work'] / c['alone']:.1f}×",
                    "" if i.name in PYTHON else f"{c['took']:.0f} s",
                    f"{c['stopped'] / c['looks'] * 1000:.0f} ms" if c["looks"] else "",
                    COUNTS[i.name])
@@ -183,10 +191,10 @@ def cost_table(seen):
 
 
 def cure_table(seen):
-    out = ("\n## The cures, side by side\n\n`batch-server` for two minutes under each, all at "
-           "once: RSS in the second of them, and batches done in a second of processor time. "
-           "What it holds is the same for all. For 5 seconds of 20 its batches are large.\n\n"
-           "![RSS over time under each cure](cures.svg)\n\n")
+    out = "\n## The cures, side by side\n\n" + prose(
+        "`batch-server` for two minutes under each, all at once: RSS in the second of them, and "
+        "batches done in a second of processor time. What it holds is the same for all. For 5 "
+        "seconds of 20 its batches are large.") + "![RSS over time under each cure](cures.svg)\n\n"
     out += row("cure", "setting", "mean RSS", "least", "most", "batches a second") + \
         row("---", "---", "---:", "---:", "---:", "---:")
     for r in seen:
@@ -199,7 +207,7 @@ def cure_table(seen):
 def details(seen):
     out = "\n## Program by program\n"
     for s in seen:
-        out += f"\n### {s['name']}\n\n{s['about']}\n\nRSS {size(s['rss'])}. "
+        out += f"\n### {s['name']}\n\n{prose(s['about'])}RSS {size(s['rss'])}. "
         out += "Nothing is wrong.\n" if s["cause"] == "none" else \
             f"The cause is known by `{s['cause']}`.\n"
         for name, a in s["answers"].items():
@@ -214,7 +222,7 @@ def details(seen):
 def versions():
     packages = ("valgrind", "gcc", "heaptrack", "python3", "procps", "smem", "gdb", "linux-perf",
                 "bpftrace")
-    return "Of Debian: " + ", ".join(f"{p} {cures.version(p)}" for p in packages) + "."
+    return prose("Of Debian: " + ", ".join(f"{p} {cures.version(p)}" for p in packages) + ".")
 
 
 def write(seen):

@@ -17,8 +17,12 @@ SECONDS = 20  # of the server's load: one cycle
 
 
 class Cost:
-    def __init__(self, per_batch, took, looks=0, stopped=0.0):
-        self.per_batch, self.took, self.looks, self.stopped = per_batch, took, looks, stopped
+    """Processor time a batch, seconds until the end of the load; looks, and how long the
+    target stood still for all of them."""
+
+    def __init__(self, work, took, looks=0, stopped=0.0):
+        self.work, self.took, self.looks, self.stopped = work, took, looks, stopped
+        self.alone = None
 
 
 class Stops(threading.Thread):
@@ -83,8 +87,8 @@ def attached(instrument, directory):
             time.sleep(1)
         stopped.append(stops.total)
 
-    per_batch, took = serve([SERVER], beside=beside)
-    return Cost(per_batch, took, looks, stopped[0])
+    work, took = serve([SERVER], beside=beside)
+    return Cost(work, took, looks, stopped[0])
 
 
 ROWS = "import resource\nrows = [{'id': i, 'name': f'row {i}'} for i in range(300000)]\n" \
@@ -97,7 +101,9 @@ def in_python(instrument):
     begun = time.monotonic()
     times = [float(instruments.output(["/usr/bin/python3", "-c", code]))
              for code in (ROWS, before + ROWS)]
-    return Cost(times[1] / times[0], time.monotonic() - begun)
+    out = Cost(times[1], time.monotonic() - begun)
+    out.alone = times[0]
+    return out
 
 
 def cost(instrument):
@@ -106,10 +112,13 @@ def cost(instrument):
         try:
             if instruments.missing(instrument):
                 raise instruments.NoAnswer("not installed")
-            if isinstance(instrument, instruments.Attached):
-                return attached(instrument, directory)
             if isinstance(instrument, instruments.Tracemalloc):
                 return in_python(instrument)
-            return launched(instrument, directory)
+            # Each beside its own: the machine may be busier now than it was.
+            alone = serve([SERVER])[0]
+            how = attached if isinstance(instrument, instruments.Attached) else launched
+            out = how(instrument, directory)
+            out.alone = (alone + serve([SERVER])[0]) / 2
+            return out
         except (instruments.NoAnswer, subprocess.TimeoutExpired) as e:
             return str(e)
