@@ -60,11 +60,14 @@ COUNTS = {
     "Python's gc": "none: it counts objects",
     "pmap -X": "RSS of the largest mapping",
     "smem": "USS: what no other process shares",
-    "malloc_info() by gdb": "free bytes, resident or not, of glibc's heap",
+    "malloc_info() by gdb": "free bytes, resident or not, of glibc's heap; of jemalloc, "
+                            "malloc_stats_print(), none: it counts as allocated what threads "
+                            "cache",
     "perf, page faults": "none: it counts faults",
     "bpftrace, page faults and mmap": "bytes mapped by its largest stack while it looked; it "
                                       "follows frame pointers, which libc has not",
     "fallow report": "bytes of its first verdict",
+    "fallow regions": "RSS of the largest mapping",
     "fallow trace": "bytes still mapped by its first stack, of those mapped while it looked",
 }
 WAYS = {"restart": "restarted under it", "rebuild": "rebuilt, restarted", "stop": "stopped",

@@ -13,7 +13,7 @@ import instruments
 
 SERVER = os.path.join(heaplib.BIN, "batch-server")
 SOURCE = os.path.join(heaplib.HERE, "workloads/batch-server.c")
-SECONDS = 20  # of the server's load: one cycle
+SECONDS = 10  # of the server's load: half of its batches are large
 
 
 class Cost:
@@ -51,9 +51,13 @@ def serve(command, env=None, beside=None):
     with tempfile.TemporaryFile("w+") as out:
         p = subprocess.Popen([*command, str(SECONDS)], stdout=out, stderr=subprocess.DEVNULL,
                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
-        if beside:
-            beside(p)
-        p.wait(timeout=instruments.PATIENCE)
+        try:
+            if beside:
+                beside(p)
+            p.wait(timeout=instruments.PATIENCE)
+        finally:
+            p.kill()
+            p.wait()
         out.seek(0)
         lines = [line for line in out.read().splitlines() if len(line.split()) == 4]
     if not lines or p.returncode:
@@ -71,23 +75,26 @@ def launched(instrument, directory):
 
 def attached(instrument, directory):
     """One look after the other, a second apart, as long as the server runs."""
-    looks, stopped = 0, []
+    looks, stopped, refused = 0, [], None
 
     def beside(p):
-        nonlocal looks
+        nonlocal looks, refused
         stops = Stops(p.pid)
         stops.start()
         time.sleep(1)
         while p.poll() is None:
             try:
                 instrument.look(p.pid, directory)
-            except instruments.NoAnswer:
-                break  # the server has ended meanwhile
+            except instruments.NoAnswer as e:
+                refused = e
+                break  # most likely the server has ended meanwhile
             looks += 1
             time.sleep(1)
         stopped.append(stops.total)
 
     work, took = serve([SERVER], beside=beside)
+    if not looks and refused:
+        raise refused
     return Cost(work, took, looks, stopped[0])
 
 

@@ -247,17 +247,28 @@ class Smem(Attached):
 
 class MallocInfo(Attached):
     name, way, package = "malloc_info() by gdb", "stop", "gdb"
+    CREATE = os.O_CREAT | os.O_TRUNC | os.O_WRONLY
 
-    def look(self, pid, directory, *_):
-        calls = [f'set $f = (void *)fopen("{directory}/info", "w")',
-                 "call (int)malloc_info(0, $f)", "call (int)fclose($f)"]
+    def call(self, pid, file, *calls):
+        """What the target writes to that file when it is made to."""
         said = output(["gdb", "-nx", "-batch", "-p", str(pid),
                        *(word for call in calls for word in ("-ex", call))])
         try:
-            with open(f"{directory}/info", encoding="utf-8") as f:
-                info = f.read()
+            with open(file, encoding="utf-8") as f:
+                return f.read()
         except OSError:
             raise NoAnswer(" ".join(said.split())[-160:]) from None
+
+    def look(self, pid, directory, *_):
+        file = f"{directory}/info"
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+            is_jemalloc = "libjemalloc" in f.read()
+        if is_jemalloc:
+            text = self.call(pid, file, f'set $f = (int)open("{file}", {self.CREATE}, 0600)',
+                             "call (int)dup2($f, 2)", "call (void)malloc_stats_print(0, 0, 0)")
+            return Answer(["malloc_stats_print(): " + first_match("^Allocated: .*", text)[0]])
+        info = self.call(pid, file, f'set $f = (void *)fopen("{file}", "w")',
+                         "call (int)malloc_info(0, $f)", "call (int)fclose($f)")
         whole = info.rpartition("</heap>")[2]
         free = sum(int(n) for n in re.findall(r'<total type="(?:fast|rest)".* size="(\d+)"', whole))
         return Answer(re.findall(r"<(?:total|system) .*", whole)[:5], free)
@@ -316,6 +327,15 @@ class Report(Attached):
         return Answer(block[0].splitlines(), iec(block[2], block[3]) if block[2] else 0)
 
 
+class Regions(Attached):
+    name, package = "fallow regions", None
+
+    def look(self, pid, *_):
+        text = output([heaplib.FALLOW, "regions", str(pid)])
+        largest = first_match(r"^address .*\n[0-9a-f]+-[0-9a-f]+ +\S+ +([\d.]+) (\w+) .*", text)
+        return Answer(largest[0].splitlines(), iec(largest[1], largest[2]))
+
+
 class Trace(Attached):
     name, package = "fallow trace", None
 
@@ -329,7 +349,8 @@ class Trace(Attached):
 
 
 INSTRUMENTS = [Memcheck(), Massif(), MassifPages(), LeakSanitizer(), Heaptrack(), Tracemalloc(),
-               PythonGc(), Pmap(), Smem(), MallocInfo(), Perf(), Bpftrace(), Report(), Trace()]
+               PythonGc(), Pmap(), Smem(), MallocInfo(), Perf(), Bpftrace(), Report(), Regions(),
+               Trace()]
 
 
 def missing(instrument):
