@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Writes Documentation/comparison.md and cures.svg: what each usual instrument says of the
 programs in tests/scenarios whose cause is known, what it costs, and what each cure does.
-Usage: compare.py [cures|costs|answers]...: these parts anew, the others as last seen."""
+Usage: compare.py [cures|costs|answers|document]...: these parts anew, the others as last
+seen."""
+import argparse
 import datetime
 import json
 import os
@@ -175,8 +177,8 @@ def named_by(seen):
 def cost_table(seen):
     out = "\n## The instruments\n\n" + prose(
         f"The target is `batch-server`, with {costs.SECONDS} s of its load. *Work*: its processor "
-        "time a batch, in times of what it takes alone just before and after. *Done after*: all "
-        "of its load. Those that look at what runs did so again and again, a second after the "
+        "time a batch, in times of what it takes alone just before and after; what is about 1× or "
+        "less is the noise of the machine. *Done after*: all of its load. Those that look at what runs did so again and again, a second after the "
         "last was done; *stood still*: how long for each look. tracemalloc and gc: 300,000 "
         "dictionaries, made in Python.")
     out += row("instrument", "the target is", "work", "done after", "stood still",
@@ -240,12 +242,15 @@ def write(seen):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS, "document"])
+    asked = parser.parse_args().part
     seen = {}
-    if sys.argv[1:] and os.path.exists(SEEN):
+    if asked and os.path.exists(SEEN):
         with open(SEEN, encoding="utf-8") as f:
             seen = json.load(f)
     for part in PARTS:
-        if sys.argv[1:] and part not in sys.argv[1:] and part in seen:
+        if asked and part not in asked and part in seen:
             continue
         print(f"== {part}", file=sys.stderr)
         seen[part] = PARTS[part]()

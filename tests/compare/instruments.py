@@ -161,10 +161,11 @@ class Heaptrack:
 
 
 PYTHON_END = """
-import atexit, gc, runpy, sys
+import atexit, gc, sys
 %s
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
+with open(sys.argv[1]) as source:
+    code = compile(source.read(), sys.argv[1], "exec")
+exec(code)
 """
 TRACEMALLOC = """
 import tracemalloc

@@ -6,7 +6,7 @@ Rows that a program keeps, each a dictionary of its own.
  * Verdict: live-growth
  * After: 2s
  * Cure: none
- * Cause: rows.py
+ * Cause: rows.py:
 """
 import select
 import sys
