@@ -272,7 +272,7 @@ int target_open(struct target *t, pid_t pid, bool device, struct error *e)
 
 	*t = (struct target){ .pid = pid,
 			      .dir = -1,
-			      .reader = { .pagemap = -1, .device = -1 } };
+			      .reader = { .pagemap = -1, .device = -1, .mem = -1 } };
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	t->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->dir < 0)
@@ -294,5 +294,6 @@ void target_close(struct target *t)
 	free(t->cmdline);
 	free(t->exe);
 	free(t->cgroup);
-	*t = (struct target){ .dir = -1, .reader = { .pagemap = -1, .device = -1 } };
+	*t = (struct target){ .dir = -1,
+			      .reader = { .pagemap = -1, .device = -1, .mem = -1 } };
 }
