@@ -224,17 +224,30 @@ static struct nl_sock *connect_there(const struct target *t)
 	return sock;
 }
 
+/* Several descriptors may be of one socket. */
+static size_t each_once(uint64_t *inodes, size_t n)
+{
+	size_t kept = 0;
+
+	if (n)
+		qsort(inodes, n, sizeof(*inodes), by_number);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || inodes[kept - 1] != inodes[i])
+			inodes[kept++] = inodes[i];
+	return kept;
+}
+
 int sockets_sum(const struct target *t, uint64_t *inodes, size_t n,
 		struct socket_sums *sums)
 {
-	struct query q = { t, inodes, calloc(n + 1, sizeof(bool)), n, sums };
+	struct query q = { t, inodes, NULL, each_once(inodes, n), sums };
 	struct nl_sock *sock;
 
-	*sums = (struct socket_sums){ .n = n };
+	*sums = (struct socket_sums){ .n = q.n };
+	q.told = calloc(q.n + 1, sizeof(bool));
 	if (!q.told)
 		return -ENOMEM;
-	if (n) {
-		qsort(inodes, n, sizeof(*inodes), by_number);
+	if (q.n) {
 		sock = connect_there(t);
 		ask_all(&q, sock);
 		if (sock)

@@ -10,7 +10,7 @@
 #include "target/target.h"
 
 struct socket_sums {
-	size_t n; /* sockets that were asked for */
+	size_t n; /* sockets that were asked for, each once */
 	size_t told; /* of them, those that something is known of */
 	/*
 	 * In bytes. Of sockets that were told by sock_diag, what their buffers take; of
@@ -21,8 +21,8 @@ struct socket_sums {
 };
 
 /*
- * Asks in the network namespace of @t for the @n sockets with these inodes, which are put
- * in order. 0 or -errno: that some are not told is no error.
+ * Asks in the network namespace of @t for the sockets with these @n inodes, which are put
+ * in order, and may be there several times. 0 or -errno: that some are not told is no error.
  */
 int sockets_sum(const struct target *t, uint64_t *inodes, size_t n,
 		struct socket_sums *sums);
