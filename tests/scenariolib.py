@@ -29,6 +29,10 @@ def heads(path):
         yield {**facts, "Env": other, "Title": f" with {other}"}
 
 
+def linux():
+    return tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2])
+
+
 class Scenario:
     def __init__(self, path, facts):
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -46,6 +50,8 @@ class Scenario:
         """Why it cannot be run here; None if it can."""
         if self.needs == "swap" and not maplib.has_swap():
             return "no swap device here"
+        if self.needs == "MADV_COLLAPSE" and linux() < (6, 1):
+            return "this kernel has no MADV_COLLAPSE"
         for key, value in self.env.items():
             name = re.search(r"LIB\((.*)\)", value)
             found = name and glob.glob(f"/usr/lib/*/{name[1]}")

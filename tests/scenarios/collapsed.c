@@ -4,6 +4,7 @@
  * their neighbourhood, and all of it is resident again.
  *
  * Verdict: thp-bloat
+ * Needs: MADV_COLLAPSE
  * Cure: none
  * Maps: main
  */
