@@ -19,11 +19,16 @@
 
 #define BLOCK 512 /* stat(2): st_blocks */
 
-/* A file that is open, maybe several times. */
+/* A file, or what else is open, maybe several times. */
 struct file_id {
 	dev_t dev;
 	ino_t ino;
 	uint64_t bytes; /* that it has, on swap or not */
+};
+
+struct open_files {
+	struct file_id *v;
+	size_t n, cap;
 };
 
 struct reading {
@@ -31,8 +36,7 @@ struct reading {
 	const struct vma_list *vmas;
 	struct held *h;
 	struct shmem_devs shmem;
-	struct file_id *files;
-	size_t nfiles, files_cap;
+	struct open_files files, maps, dmabufs;
 	uint64_t *sockets; /* inodes */
 	size_t nsockets, sockets_cap;
 };
@@ -59,6 +63,14 @@ static int add_socket(struct reading *r, uint64_t inode)
 		  sizeof(*r->sockets)))
 		return -ENOMEM;
 	r->sockets[r->nsockets++] = inode;
+	return 0;
+}
+
+static int put(struct open_files *o, struct file_id id)
+{
+	if (!grow((void **)&o->v, o->n, &o->cap, sizeof(*o->v)))
+		return -ENOMEM;
+	o->v[o->n++] = id;
 	return 0;
 }
 
@@ -129,36 +141,35 @@ static int add_file(struct reading *r, const char *fd)
 	dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 	if (!S_ISREG(st.stx_mode) || !st.stx_blocks || !shmem_devs_have(&r->shmem, dev))
 		return 0;
-	if (!grow((void **)&r->files, r->nfiles, &r->files_cap, sizeof(*r->files)))
-		return -ENOMEM;
-	r->files[r->nfiles++] =
-		(struct file_id){ dev, st.stx_ino, st.stx_blocks * BLOCK };
-	return 0;
+	return put(&r->files, (struct file_id){ dev, st.stx_ino, st.stx_blocks * BLOCK });
+}
+
+/* What fdinfo tells number and size of; where it has no number, each is another one. */
+static int add_told(const struct reading *r, struct open_files *o, const char *fd,
+		    const char *number, const char *size)
+{
+	char *info = read_info(r, fd);
+	uint64_t id = info_number(info, number), bytes = info_number(info, size);
+
+	free(info);
+	return put(o, id ? (struct file_id){ 0, id, bytes }
+			 : (struct file_id){ 1, o->n, bytes });
 }
 
 static int add(struct reading *r, const char *fd, const char *link)
 {
-	char *info = NULL;
 	uint64_t inode;
 
 	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1)
 		return add_socket(r, inode);
-	if (!strncmp(link, "pipe:[", 6)) {
-		r->h->npipes++;
-	} else if (!strcmp(link, "anon_inode:[io_uring]")) {
-		r->h->nrings++;
-	} else if (!strcmp(link, "anon_inode:bpf-map")) {
-		info = read_info(r, fd);
-		r->h->nmaps++;
-		r->h->maps += info_number(info, "\nmemlock:");
-	} else if (!strncmp(link, "/dmabuf:", 8)) {
-		info = read_info(r, fd);
-		r->h->ndmabufs++;
-		r->h->dmabufs += info_number(info, "\nsize:");
-	} else if (link[0] == '/') {
+	if (!strcmp(link, "anon_inode:bpf-map"))
+		return add_told(r, &r->maps, fd, "\nmap_id:", "\nmemlock:");
+	if (!strncmp(link, "/dmabuf:", 8))
+		return add_told(r, &r->dmabufs, fd, "\nino:", "\nsize:");
+	if (link[0] == '/')
 		return add_file(r, fd);
-	}
-	free(info);
+	r->h->npipes += !strncmp(link, "pipe:[", 6);
+	r->h->nrings += !strcmp(link, "anon_inode:[io_uring]");
 	return 0;
 }
 
@@ -178,8 +189,8 @@ static void take_mapped(struct reading *r)
 		const struct vma *v = &r->vmas->v[i];
 		struct file_id like = { .dev = makedev(v->dev_major, v->dev_minor),
 					.ino = v->inode };
-		struct file_id *f = v->inode && r->nfiles
-					    ? bsearch(&like, r->files, r->nfiles,
+		struct file_id *f = v->inode && r->files.n
+					    ? bsearch(&like, r->files.v, r->files.n,
 						      sizeof(like), by_file)
 					    : NULL;
 		uint64_t here = v->st.shmem == UNKNOWN ? 0 : v->st.shmem;
@@ -191,22 +202,40 @@ static void take_mapped(struct reading *r)
 	}
 }
 
-static void sum_files(struct reading *r)
+static void keep_once(struct open_files *o)
 {
 	size_t n = 0;
 
-	if (!r->nfiles)
-		return;
-	qsort(r->files, r->nfiles, sizeof(*r->files), by_file);
-	for (size_t i = 0; i < r->nfiles; i++)
-		if (!n || by_file(&r->files[n - 1], &r->files[i]))
-			r->files[n++] = r->files[i];
-	r->nfiles = n;
+	if (o->n)
+		qsort(o->v, o->n, sizeof(*o->v), by_file);
+	for (size_t i = 0; i < o->n; i++)
+		if (!n || by_file(&o->v[n - 1], &o->v[i]))
+			o->v[n++] = o->v[i];
+	o->n = n;
+}
+
+static uint64_t sum_of(const struct open_files *o)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+		sum += o->v[i].bytes;
+	return sum;
+}
+
+static void sum_all(struct reading *r)
+{
+	keep_once(&r->files);
+	keep_once(&r->maps);
+	keep_once(&r->dmabufs);
 	take_mapped(r);
-	for (size_t i = 0; i < n; i++) {
-		r->h->nfiles += r->files[i].bytes != 0;
-		r->h->files += r->files[i].bytes;
-	}
+	for (size_t i = 0; i < r->files.n; i++)
+		r->h->nfiles += r->files.v[i].bytes != 0;
+	r->h->files = sum_of(&r->files);
+	r->h->nmaps = r->maps.n;
+	r->h->maps = sum_of(&r->maps);
+	r->h->ndmabufs = r->dmabufs.n;
+	r->h->dmabufs = sum_of(&r->dmabufs);
 }
 
 /* Each descriptor, once; 0 or -errno. */
@@ -252,11 +281,13 @@ int held_read(const struct target *t, const struct vma_list *l, struct held *h)
 	if (!err && h->nrings)
 		err = read_rings(&r);
 	if (!err) {
-		sum_files(&r);
+		sum_all(&r);
 		err = sockets_sum(t, r.sockets, r.nsockets, &h->sockets);
 	}
 	h->known = !err;
-	free(r.files);
+	free(r.files.v);
+	free(r.maps.v);
+	free(r.dmabufs.v);
 	free(r.sockets);
 	return err;
 }
