@@ -233,7 +233,7 @@ static void read_counts(const struct place *p, struct cgroup_memory *c)
 		if (!climb(c->path))
 			break;
 	c->swap = f->swap ? read_number(p, c->path, f->swap)
-			  : read_key(p, c->path, "memory.stat", "swap");
+			  : read_key(p, c->path, "memory.stat", "total_swap");
 	c->oom_kills = read_key(p, c->path, f->events, "oom_kill");
 	read_limits(p, c);
 }
