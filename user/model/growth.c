@@ -130,6 +130,7 @@ static int take_groups(struct growth_look *look, const struct snapshot *s)
 	n = merge(all, n);
 	if (n > GROUPS_MAX) {
 		qsort(all, n, sizeof(*all), by_bytes);
+		look->left_out = all[GROUPS_MAX].bytes;
 		n = GROUPS_MAX;
 		qsort(all, n, sizeof(*all), by_name);
 	}
@@ -233,13 +234,15 @@ static void fit_series(struct growth *g, struct points *p)
 	}
 }
 
-/* By class and name; 0 if the look has none such. */
+/* By class and name; 0 if the look has none such, UNKNOWN if it may have left it out. */
 static uint64_t bytes_of(const struct growth_look *look, const struct growth_group *like)
 {
 	const struct growth_group *found =
 		bsearch(like, look->groups, look->ngroups, sizeof(*like), by_name);
 
-	return found ? found->bytes : 0;
+	if (found)
+		return found->bytes;
+	return look->left_out < GROWTH_LEAST ? 0 : UNKNOWN;
 }
 
 static int by_rise(const void *a, const void *b)

@@ -44,6 +44,7 @@ struct growth_look {
 	uint64_t bytes[SERIES]; /* may be UNKNOWN */
 	struct growth_group *groups; /* by class and name */
 	size_t ngroups;
+	uint64_t left_out; /* bytes: no other group has more; 0: there are none */
 };
 
 struct group_trend {
