@@ -141,7 +141,7 @@ static void take_data(struct fields *f, const json_t *o, struct remnant *r)
 
 	if (!hex)
 		return;
-	if (strlen(hex) > 2 * sizeof(r->data) ||
+	if (strlen(hex) > 2 * sizeof(r->data) || strlen(hex) % 2 ||
 	    strspn(hex, "0123456789abcdef") != strlen(hex))
 		fields_fail(f, "\"data\" is no text such as \"00ff\", or too long");
 	while (!f->failed && sscanf(hex + 2 * r->ndata, "%2x", &byte) == 1)
