@@ -261,6 +261,8 @@ static int finish(struct export *x, struct error *e)
 
 	if (x->metrics)
 		openmetrics_count(x->metrics, &x->counts);
+	else if (!x->counts.exported)
+		return 0; /* what was written earlier is better than nothing */
 	if (x->o->output)
 		return write_shared(x->o->output, mode, fill, x, e);
 	if (x->metrics && openmetrics_write(stdout, x->metrics))
