@@ -151,7 +151,10 @@ static bool lists_process(const struct place *p, const char *path, pid_t pid)
 	return found;
 }
 
-/* Of none, version 1 has a number that is a little less than 2^63. */
+/*
+ * Of none, version 1 has a number that is a little less than 2^63. No more than 2^56, which
+ * is the most that is read back of a count, limits anything.
+ */
 static uint64_t parse(const char *text)
 {
 	char *end;
@@ -164,7 +167,7 @@ static uint64_t parse(const char *text)
 	n = strtoull(text, &end, 10);
 	if (end == text)
 		return UNKNOWN;
-	return n >> 62 ? CGROUP_NO_LIMIT : n;
+	return n >> 56 ? CGROUP_NO_LIMIT : n;
 }
 
 static uint64_t read_number(const struct place *p, const char *path, const char *name)
