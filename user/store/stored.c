@@ -25,13 +25,16 @@ static bool is_there(const char *path)
 	return !stat(path, &st) && !S_ISDIR(st.st_mode);
 }
 
-/* Whether that is the colon of "14:05" or "2026-11-28T14:05", and not one behind WHO. */
+/*
+ * Whether that is the colon of "14:05" or "2026-11-28T14:05", and not one behind WHO: an
+ * hour has two digits, so that "1:12" is a look at process 1, as the first of a container is.
+ */
 static bool is_clock(const char *look, const char *colon)
 {
 	const char *hour = colon - look == 13 && look[10] == 'T' ? look + 11 : look;
 
 	return strspn(hour, "0123456789") == (size_t)(colon - hour) &&
-	       colon - hour <= 2 && strspn(colon + 1, "0123456789") == 2;
+	       colon - hour == 2 && strspn(colon + 1, "0123456789") == 2;
 }
 
 /* An '@' may be part of the name of the file. False if no such file is there. */
