@@ -68,12 +68,18 @@ class Scenario:
         return Run(self, env or {})
 
 
+class DidNotBegin(Exception):
+    """What the program needs could not be had."""
+
+
 class Run(heaplib.Child):
     def __init__(self, scenario, env):
         super().__init__([scenario.command], text=True, bufsize=1,
                          env={**os.environ, **scenario.env, **env})
         answer = self.process.stdout.readline().split()
-        assert answer, f"{scenario.name} did not begin"
+        if not answer:
+            self.__exit__()
+            raise DidNotBegin(f"{scenario.name} ended with {self.process.returncode}")
         if answer[0] == "pid":
             self.pid = int(answer[1])
             time.sleep(0.3)
