@@ -234,10 +234,12 @@ static uint64_t largest_of_only_heap(const struct mimalloc *m, const struct mi_s
 static bool is_due(const struct mimalloc *m, const struct mi_segment *s)
 {
 	const struct mi_segment_layout *l = s->layout->segment;
+	int64_t since;
 
 	return m->option_known[l->delay] && m->option_known[l->extend] &&
 	       m->option[l->delay] &&
-	       (int64_t)get64(s->raw, l->expire) <= now_ms() - m->option[l->extend];
+	       !__builtin_sub_overflow(now_ms(), m->option[l->extend], &since) &&
+	       (int64_t)get64(s->raw, l->expire) <= since;
 }
 
 /*

@@ -141,7 +141,7 @@ const struct recalled *recall_place(const struct recall *r, const void *who,
 {
 	size_t i = after ? (size_t)(after - r->places) + 1 : 0;
 
-	for (; i < r->nplaces; i++)
+	for (; r && i < r->nplaces; i++)
 		if (r->places[i].who == who && r->places[i].len)
 			return &r->places[i];
 	return NULL;
@@ -209,7 +209,7 @@ void recall_note_decoder(struct recall *r, size_t i)
 
 bool recall_had_decoder(const struct recall *r, size_t i)
 {
-	return r->decoders >> i & 1;
+	return r && (r->decoders >> i & 1);
 }
 
 bool recall_keepers(const struct recall *r, uint32_t *found)

@@ -18,7 +18,7 @@
 
 struct recall;
 
-/* NULL when out of memory, which is no harm: all of these take NULL. */
+/* NULL when out of memory, which is no harm: it is as one that knows nothing. */
 struct recall *recall_new(void);
 void recall_free(struct recall *r);
 
