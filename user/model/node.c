@@ -203,6 +203,12 @@ static void settle(struct node_process *p, struct snapshot *s)
 	const struct ledger_line *held = &s->ledger[LEDGER_HEAP_HELD];
 	struct verdicts all;
 
+	if (p->has_last && strcmp(p->last.process.exe, s->process.exe) != 0) {
+		/* It called exec: the program before it is another matter. */
+		snapshot_free(&p->last);
+		p->has_last = false;
+		earlier_free(&p->earlier);
+	}
 	if (p->has_last)
 		earlier_put(&p->earlier, &p->last);
 	verdicts_judge(&all, s, earlier_get(&p->earlier, s));

@@ -35,7 +35,7 @@ static void show_sockets(const struct facts *f, const struct socket_sums *s,
 		 s->queued_only ? ", as far as it is queued; more is not shown here"
 				: "");
 	advise(v, s->bytes, true,
-	       "see which are full: ss -amp | grep -A1 pid=%d; have their readers read, "
+	       "see which are full: ss -amp | grep -A1 pid=%d,; have their readers read, "
 	       "or bound them by SO_SNDBUF and SO_RCVBUF (net.core.wmem_max, "
 	       "net.ipv4.tcp_wmem and their like)",
 	       (int)f->now->process.pid);
