@@ -5,7 +5,6 @@
  */
 #include "target/cgroup.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +82,7 @@ static void unescape(char *s)
 	for (; *s; s++) {
 		unsigned int c;
 
-		if (s[0] == '\\' && isdigit((unsigned char)s[1]) &&
+		if (s[0] == '\\' && strspn(s + 1, "01234567") >= 3 &&
 		    sscanf(s + 1, "%3o", &c) == 1) {
 			*to++ = (char)c;
 			s += 3;
@@ -241,6 +240,23 @@ static void read_counts(const struct place *p, struct cgroup_memory *c)
 	read_limits(p, c);
 }
 
+/* Where the files of its group are: "", or why that is not known. */
+static const char *find_group(const struct target *t, int *version, struct place *p,
+			      char *path)
+{
+	*version = find_path(t, path);
+	if (!*version)
+		return "no control group counts its memory";
+	if (!strncmp(path, "/../", 4) || !strcmp(path, "/.."))
+		return "its control group is outside of this cgroup namespace";
+	if (!find_mount(*version, p, path))
+		return "the hierarchy of its control group is not mounted here";
+	if (!lists_process(p, path, t->pid))
+		return "its control group is not the one that is mounted here by this "
+		       "name";
+	return "";
+}
+
 void cgroup_read(const struct target *t, struct cgroup_memory *c)
 {
 	struct place p;
@@ -251,20 +267,27 @@ void cgroup_read(const struct target *t, struct cgroup_memory *c)
 				     .limit = UNKNOWN,
 				     .high = UNKNOWN,
 				     .oom_kills = UNKNOWN };
-	version = find_path(t, c->path);
-	if (!version)
-		c->why = "no control group counts its memory";
-	else if (!strncmp(c->path, "/../", 4) || !strcmp(c->path, "/.."))
-		c->why = "its control group is outside of this cgroup namespace";
-	else if (!find_mount(version, &p, c->path))
-		c->why = "the hierarchy of its control group is not mounted here";
-	else if (!lists_process(&p, c->path, t->pid))
-		c->why = "its control group is not the one that is mounted here by this "
-			 "name";
-	else
-		c->version = version;
-	if (!c->version)
+	c->why = find_group(t, &version, &p, c->path);
+	if (c->why[0])
 		return;
-	c->why = "";
+	c->version = version;
 	read_counts(&p, c);
+}
+
+bool cgroup_file(const struct target *t, const char *name, char path[PATH_MAX],
+		 const char **why)
+{
+	char group[PATH_MAX];
+	struct place p;
+	int version;
+
+	*why = find_group(t, &version, &p, group);
+	if (!(*why)[0] && version != 2)
+		*why = "it is of version 1, which has no such file";
+	if ((*why)[0])
+		return false;
+	if (snprintf(path, PATH_MAX, "%s%s/%s", p.mount, group, name) < PATH_MAX)
+		return true;
+	*why = "its path is too long";
+	return false;
 }

@@ -4,6 +4,7 @@
 #define FALLOW_CGROUP_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "target/target.h"
@@ -22,6 +23,13 @@ struct cgroup_memory {
 	char limit_of[PATH_MAX]; /* whose limit that is, likewise */
 	uint64_t oom_kills; /* processes that were ended for want of memory */
 };
+
+/*
+ * To @path, where the file @name of its group of version 2 is; false, with *@why set, if
+ * that is not known.
+ */
+bool cgroup_file(const struct target *t, const char *name, char path[PATH_MAX],
+		 const char **why);
 
 /* Never fails: @c says what could not be read. */
 void cgroup_read(const struct target *t, struct cgroup_memory *c);

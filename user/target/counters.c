@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "target/cgroup.h"
 #include "target/vma.h"
 
 #define BIT(fact) (1u << (fact))
@@ -19,17 +20,6 @@
 #define OF_EVENTS (BIT(WHEN_HIGH) | BIT(WHEN_MAX) | BIT(WHEN_OOM))
 
 #define SYSTEM_PRESSURE "/proc/pressure/memory"
-
-/* The file @name of the control group; false if that cannot be seen from here. */
-static bool group_file(const struct target *t, const char *name, char path[PATH_MAX])
-{
-	int n;
-
-	if (t->cgroup[0] != '/' || strstr(t->cgroup, "/.."))
-		return false;
-	n = snprintf(path, PATH_MAX, "/sys/fs/cgroup%s/%s", t->cgroup, name);
-	return n < PATH_MAX;
-}
 
 /* A small file, or -1 with errno set. */
 static int read_small(const char *path, char *text, size_t size)
@@ -117,6 +107,7 @@ int counters_read(struct counters *s, const struct target *t, uint32_t facts,
 {
 	char path[PATH_MAX];
 	struct timespec now;
+	const char *why;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->at_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -125,10 +116,10 @@ int counters_read(struct counters *s, const struct target *t, uint32_t facts,
 	if (facts & OF_SYSTEM)
 		read_pressure(SYSTEM_PRESSURE, &s->fact[WHEN_PSI],
 			      &s->fact[WHEN_PSI_FULL]);
-	if ((facts & OF_GROUP) && group_file(t, "memory.pressure", path))
+	if ((facts & OF_GROUP) && cgroup_file(t, "memory.pressure", path, &why))
 		read_pressure(path, &s->fact[WHEN_CGROUP_PSI],
 			      &s->fact[WHEN_CGROUP_PSI_FULL]);
-	if ((facts & OF_EVENTS) && group_file(t, "memory.events", path))
+	if ((facts & OF_EVENTS) && cgroup_file(t, "memory.events", path, &why))
 		read_events(path, s);
 	/* Also of those that are not asked for: whether it still lives. */
 	return read_status(s, t, e);
@@ -146,14 +137,14 @@ static int check_file(const char *path, struct error *e)
 static int check_group(const struct target *t, const char *name, struct error *e)
 {
 	char path[PATH_MAX];
+	const char *why;
 
-	if (group_file(t, name, path))
+	if (cgroup_file(t, name, path, &why))
 		return check_file(path, e);
-	return error_set(
-		e, EXIT_FAILED,
-		"--when: the control group of process %d, \"%s\", cannot be seen "
-		"from here (cgroup v2 is needed)",
-		(int)t->pid, t->cgroup);
+	return error_set(e, EXIT_FAILED,
+			 "--when: the control group of process %d, \"%s\": %s (cgroup v2 "
+			 "is needed)",
+			 (int)t->pid, t->cgroup, why);
 }
 
 int counters_check(const struct target *t, uint32_t facts, struct error *e)

@@ -16,6 +16,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,27 +202,38 @@ static struct nl_sock *connect_diag(void)
 	return sock;
 }
 
+struct visit {
+	int ns;
+	struct nl_sock *sock;
+};
+
+/* Of a thread: who may go there may not always come back. */
+static void *connect_in(void *arg)
+{
+	struct visit *v = arg;
+
+	if (!setns(v->ns, CLONE_NEWNET))
+		v->sock = connect_diag();
+	return NULL;
+}
+
 /* A socket belongs to the namespace that it was made in. NULL where we may not be in it. */
 static struct nl_sock *connect_there(const struct target *t)
 {
-	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int its = openat(t->dir, "ns/net", O_RDONLY | O_CLOEXEC);
-	struct stat a, b;
-	struct nl_sock *sock = NULL;
+	struct visit visit = { .ns = openat(t->dir, "ns/net", O_RDONLY | O_CLOEXEC) };
+	struct stat own, its;
+	pthread_t thread;
 
-	if (own >= 0 && its >= 0 && !fstat(own, &a) && !fstat(its, &b)) {
-		if (a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
-			sock = connect_diag();
-		} else if (!setns(its, CLONE_NEWNET)) {
-			sock = connect_diag();
-			setns(own, CLONE_NEWNET);
-		}
+	if (visit.ns < 0)
+		return NULL;
+	if (!stat("/proc/self/ns/net", &own) && !fstat(visit.ns, &its)) {
+		if (own.st_dev == its.st_dev && own.st_ino == its.st_ino)
+			visit.sock = connect_diag();
+		else if (!pthread_create(&thread, NULL, connect_in, &visit))
+			pthread_join(thread, NULL);
 	}
-	if (own >= 0)
-		close(own);
-	if (its >= 0)
-		close(its);
-	return sock;
+	close(visit.ns);
+	return visit.sock;
 }
 
 /* Several descriptors may be of one socket. */
