@@ -279,6 +279,29 @@ static void test_keep_time(void **state)
 	assert_sound();
 }
 
+/* Processes that are looked at rarely keep no more than is asked, nor what others left. */
+static void test_keep_time_of_all(void **state)
+{
+	struct recorder *w = begin(KEEP_TIME, 100 * S_NS);
+	struct snapshot s;
+
+	(void)state;
+	s = look_of(8, 80, 0);
+	add(w, &s);
+	for (time_t t = 0; t < 20; t++) {
+		s = look_of(9, 90, t); /* a process that ends */
+		add(w, &s);
+	}
+	for (time_t t = 20; t < 300; t += 20) {
+		s = look_of(8, 80, t);
+		add(w, &s);
+	}
+	assert_int_equal(ask("SELECT count(*) FROM process"), 1);
+	assert_int_equal(ask("SELECT min(time) FROM look"), 1000000180000);
+	recorder_close(w);
+	assert_sound();
+}
+
 /* Looks that cannot be packed: what they take is known. */
 static void fill(char *text, size_t len, unsigned int *seed)
 {
@@ -377,6 +400,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keep_looks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keep_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keep_time_of_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keep_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_processes, setup, teardown),

@@ -140,55 +140,80 @@ static int keep_looks(const struct sql *q, uint64_t n, int64_t process, struct e
 }
 
 /*
- * Whether the last look before @end is older than @ns: by the time since boot, which no
- * clock that is set changes; by the clock if that was another boot.
+ * Before this, a look is old: by the time since boot, which no clock that is set changes; by
+ * the clock if that was another boot.
  */
-static int is_old(const struct sql *q, const struct snapshot *now, uint64_t ns,
-		  int64_t process, int64_t end, struct error *e)
-{
-	int64_t at = now->time.tv_sec * 1000 + now->time.tv_nsec / 1000000, out[2];
-	sqlite3_stmt *st =
-		sql_prepare(q, "SELECT boot = ?1 FROM process WHERE id = ?2", e);
-	bool same = false;
-	int got = -1;
+struct limit {
+	const char *boot;
+	int64_t uptime; /* ns */
+	int64_t time; /* ms since 1970 */
+};
 
-	if (st) {
-		sqlite3_bind_text(st, 1, now->boot_id, -1, SQLITE_STATIC);
-		sqlite3_bind_int64(st, 2, process);
-		got = sql_step(q, st, e);
-		same = got > 0 && sqlite3_column_int(st, 0);
-	}
-	sqlite3_finalize(st);
-	if (got < 0)
-		return -1;
-	got = ask(q,
-		  "SELECT uptime, time FROM look WHERE process = ?1 AND id < ?2 "
-		  "ORDER BY id DESC LIMIT 1",
-		  process, end, out, e);
-	if (got <= 0)
-		return got;
-	return same ? (int64_t)now->uptime_ns - out[0] > (int64_t)ns
-		    : (at - out[1]) > (int64_t)(ns / 1000000);
-}
-
-static int keep_time(const struct sql *q, uint64_t ns, int64_t key,
-		     const struct snapshot *now, struct error *e)
+/* The process behind @after, by ids, whose first look is old: 1; 0: there is none more. */
+static int next_with_old(const struct sql *q, const struct limit *l, int64_t after,
+			 int64_t *process, bool *same_boot, struct error *e)
 {
-	int64_t process, end;
+	sqlite3_stmt *st = sql_prepare(
+		q,
+		"SELECT id, boot = ?1 FROM process WHERE id > ?2 AND (SELECT CASE "
+		"WHEN boot = ?1 THEN uptime < ?3 ELSE time < ?4 END FROM look WHERE "
+		"process = process.id ORDER BY look.id LIMIT 1) ORDER BY id LIMIT 1",
+		e);
 	int got;
 
-	while ((got = oldest_group(q, key, &process, &end, e)) > 0) {
-		got = is_old(q, now, ns, process, end, e);
-		if (got <= 0)
-			break;
-		if (drop_before(q, process, end, e))
-			return -1;
+	if (!st)
+		return -1;
+	sqlite3_bind_text(st, 1, l->boot, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(st, 2, after);
+	sqlite3_bind_int64(st, 3, l->uptime);
+	sqlite3_bind_int64(st, 4, l->time);
+	got = sql_step(q, st, e);
+	if (got > 0) {
+		*process = sqlite3_column_int64(st, 0);
+		*same_boot = sqlite3_column_int(st, 1);
 	}
+	sqlite3_finalize(st);
+	return got;
+}
+
+/* Removes the groups of a process before that of the first look that is not old. */
+static int drop_old(const struct sql *q, const struct limit *l, int64_t process,
+		    bool same_boot, struct error *e)
+{
+	const char *young = same_boot
+				    ? "SELECT id, base FROM look WHERE process = ?1 AND "
+				      "uptime >= ?2 ORDER BY id LIMIT 1"
+				    : "SELECT id, base FROM look WHERE process = ?1 AND "
+				      "time >= ?2 ORDER BY id LIMIT 1";
+	int64_t out[2] = { INT64_MAX, 0 };
+
+	if (ask(q, young, process, same_boot ? l->uptime : l->time, out, e) < 0)
+		return -1;
+	return drop_before(q, process, out[1] ? out[1] : out[0], e);
+}
+
+/* Of all processes: those that ended, or rest, have groups of their own that become old. */
+static int keep_time(const struct sql *q, uint64_t ns, const struct snapshot *now,
+		     struct error *e)
+{
+	const struct limit l = {
+		.boot = now->boot_id,
+		.uptime = (int64_t)now->uptime_ns - (int64_t)ns,
+		.time = now->time.tv_sec * 1000 + now->time.tv_nsec / 1000000 -
+			(int64_t)(ns / 1000000),
+	};
+	int64_t process = INT64_MIN;
+	bool same_boot;
+	int got;
+
+	while ((got = next_with_old(q, &l, process, &process, &same_boot, e)) > 0)
+		if (drop_old(q, &l, process, same_boot, e))
+			return -1;
 	return got;
 }
 
 int keep_newest(const struct sql *q, const struct keep *keep, int64_t process,
-		int64_t key, const struct snapshot *s, struct error *e)
+		int64_t key, bool begun, const struct snapshot *s, struct error *e)
 {
 	switch (keep->what) {
 	case KEEP_ALL:
@@ -198,7 +223,8 @@ int keep_newest(const struct sql *q, const struct keep *keep, int64_t process,
 	case KEEP_BYTES:
 		return keep_bytes(q, keep->n - LOG_BYTES - spare(keep), key, e);
 	case KEEP_TIME:
-		return keep_time(q, keep->n, key, s, e);
+		/* Groups are a part of that time: often enough. */
+		return begun ? keep_time(q, keep->n, s, e) : 0;
 	}
 	return 0;
 }

@@ -7,6 +7,8 @@
 #ifndef FALLOW_KEEP_H
 #define FALLOW_KEEP_H
 
+#include <stdbool.h>
+
 #include "store/recorder.h"
 #include "store/sql.h"
 
@@ -15,9 +17,9 @@ int keep_check(const struct sql *q, const struct keep *keep, size_t len, struct 
 
 /*
  * Removes what @keep does not want, but never the group that begins with @key, to which
- * the look @s of @process was just added. Within a transaction.
+ * the look @s of @process was just added; @begun: by it. Within a transaction.
  */
 int keep_newest(const struct sql *q, const struct keep *keep, int64_t process,
-		int64_t key, const struct snapshot *s, struct error *e);
+		int64_t key, bool begun, const struct snapshot *s, struct error *e);
 
 #endif

@@ -16,6 +16,8 @@
 #define GROUP_MAX 128
 /* A look that is as large as this part of a whole one is kept whole. */
 #define WORTH 2
+/* Of what is kept for a time, a group is this part at most, for it goes as a whole. */
+#define TIME_PART 8
 
 enum { FIND_PROCESS, ADD_PROCESS, NAME_PROCESS, FIND_GROUP, ADD_LOOK, STATEMENTS };
 
@@ -25,8 +27,9 @@ static const char *const texts[STATEMENTS] = {
 	[ADD_PROCESS] = "INSERT INTO process (pid, starttime, boot, comm) "
 			"VALUES (?, ?, ?, ?)",
 	[NAME_PROCESS] = "UPDATE process SET comm = ? WHERE id = ?",
-	[FIND_GROUP] = "SELECT id, base, length(json) FROM look WHERE process = ? "
-		       "ORDER BY id DESC",
+	[FIND_GROUP] =
+		"SELECT id, base, length(json), uptime FROM look WHERE process = ? "
+		"ORDER BY id DESC",
 	[ADD_LOOK] =
 		"INSERT INTO look (process, time, uptime, rss, swap, live, stranded, "
 		"heap_used, heap_returnable, heap_held, heap_metadata, heap_unread, "
@@ -130,11 +133,24 @@ struct group {
 	int64_t key; /* 0: there is none, or it is full */
 	uint64_t key_len;
 	uint64_t len; /* all that is in it */
+	uint64_t begun_ns; /* after boot */
 	int n;
 };
 
-static int find_group(struct recorder *r, int64_t process, struct group *g,
-		      struct error *e)
+static bool is_full(const struct group *g, const struct keep *keep,
+		    const struct snapshot *now)
+{
+	if (g->n >= GROUP_MAX)
+		return true;
+	/* Of a file that is bounded, groups are what goes: small ones. */
+	if (keep->what == KEEP_BYTES)
+		return g->len > keep->n / 16;
+	return keep->what == KEEP_TIME &&
+	       now->uptime_ns - g->begun_ns >= keep->n / TIME_PART;
+}
+
+static int find_group(struct recorder *r, int64_t process, const struct snapshot *now,
+		      struct group *g, struct error *e)
 {
 	sqlite3_stmt *st = r->st[FIND_GROUP];
 	int got;
@@ -150,12 +166,12 @@ static int find_group(struct recorder *r, int64_t process, struct group *g,
 			continue;
 		g->key = sqlite3_column_int64(st, 0);
 		g->key_len = len;
+		g->begun_ns = (uint64_t)sqlite3_column_int64(st, 3);
 	}
 	sqlite3_reset(st);
 	if (!g->key && got < 0)
 		return -1;
-	/* Of a file that is bounded, groups are what goes: small ones. */
-	if (g->n >= GROUP_MAX || (r->keep.what == KEEP_BYTES && g->len > r->keep.n / 16))
+	if (is_full(g, &r->keep, now))
 		g->key = 0;
 	return 0;
 }
@@ -226,9 +242,10 @@ static int add(struct recorder *r, const struct snapshot *s, const struct blob *
 	struct group g;
 	struct blob packed;
 	int64_t process, key;
+	bool begun;
 	int err;
 
-	if (find_process(r, s, &process, e) || find_group(r, process, &g, e) ||
+	if (find_process(r, s, &process, e) || find_group(r, process, s, &g, e) ||
 	    pack_look(r, &g, text, &key, &packed, e))
 		return -1;
 	err = keep_check(&r->q, &r->keep, packed.len, e);
@@ -237,8 +254,10 @@ static int add(struct recorder *r, const struct snapshot *s, const struct blob *
 	free(packed.data);
 	if (err)
 		return -1;
-	key = key ? key : sqlite3_last_insert_rowid(r->q.db);
-	return keep_newest(&r->q, &r->keep, process, key, s, e);
+	begun = !key;
+	if (begun)
+		key = sqlite3_last_insert_rowid(r->q.db);
+	return keep_newest(&r->q, &r->keep, process, key, begun, s, e);
 }
 
 int recorder_add(struct recorder *r, const struct snapshot *s, const struct blob *text,
