@@ -285,6 +285,15 @@ static void take_classes(struct fields *f, const json_t *object,
 	}
 }
 
+static uint64_t sum_of(const uint64_t bytes[LEDGER_CLASSES])
+{
+	uint64_t sum = 0;
+
+	for (int c = 0; c < LEDGER_CLASSES; c++)
+		sum += bytes[c];
+	return sum;
+}
+
 /* Room for the @n-th region: doubled whenever it is full. */
 static struct region *room(struct fields *f, struct snapshot *s, size_t n)
 {
@@ -317,12 +326,35 @@ static void add_region(struct fields *f, const json_t *o, void *arg, size_t n)
 	take_classes(f, field_object(f, o, "classes"), r->resident);
 	take_classes(f, json_object_get(o, "idle"), r->idle);
 	take_vma(f, o, &v);
+	if (sum_of(r->resident) > v.end - v.start)
+		fields_fail(f, "more of it is resident than there is");
+	if (sum_of(r->idle) > sum_of(r->resident))
+		fields_fail(f, "more of it is idle than is resident");
 	v.name = field_text(f, o, "name", false);
 	if (n && s->vmas.v[n - 1].end > v.start)
 		fields_fail(f, "it does not lie behind the one before");
 	if (!f->failed && !vma_list_add(&s->vmas, &v))
 		fields_fail(f, "out of memory");
 	free(v.name);
+}
+
+/*
+ * Which pages of files are dirty is not always known by page: of what is idle, it is not known
+ * then either, and all counts as clean.
+ */
+static void check_idle(struct fields *f, const struct ledger_line ledger[LEDGER_CLASSES])
+{
+	for (int c = 0; c < LEDGER_CLASSES; c++) {
+		const struct ledger_line *l = &ledger[c];
+		uint64_t most = l->resident;
+
+		if (c == LEDGER_FILE_CLEAN)
+			most += ledger[LEDGER_FILE_DIRTY].resident;
+		if ((l->idle != UNKNOWN && l->idle > most) ||
+		    (l->idle_unknown != UNKNOWN && l->idle_unknown > most))
+			fields_fail(f, "more of %s is idle than is resident",
+				    ledger_name(c));
+	}
 }
 
 /* By the rules of all records. */
@@ -335,6 +367,7 @@ static void check(struct fields *f, const struct snapshot *s)
 		return;
 	}
 	parts_check(f, &r);
+	check_idle(f, s->ledger);
 	record_free(&r);
 }
 
