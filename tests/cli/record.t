@@ -233,6 +233,13 @@ def interrupted(directory):
         left = fallow("report", f"{path}@-1")
     tap.ok(all(r.stdout and not r.stderr for r in [*reads, left]),
            "it is read while it is written, and after a kill", reads[0].stderr)
+    path = os.path.join(directory, "begun")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    with heaplib.Child(["sleep", "600"]) as child:
+        enough, status, _, err = record_until(path, 1, child.pid, "-i", "10ms")
+    tap.ok(enough and not status, "one that was killed before its tables were made is begun "
+           "again", err)
 
 
 def full_disk(directory):

@@ -229,6 +229,21 @@ int sql_open(struct sql *q, const char *path, struct error *e)
 	return 0;
 }
 
+/*
+ * Whether nothing was ever made in it; -1. The kind of journal is written before the tables
+ * are: who is killed in between leaves a database of nothing.
+ */
+static int is_fresh(const struct sql *q, struct error *e)
+{
+	sqlite3_stmt *st = sql_prepare(q, "SELECT 1 FROM sqlite_schema LIMIT 1", e);
+	int got = st ? sql_step(q, st, e) : -1;
+
+	sqlite3_finalize(st);
+	if (got)
+		return got < 0 ? -1 : 0;
+	return !pragma(q, "PRAGMA application_id") && !pragma(q, "PRAGMA user_version");
+}
+
 static int make_tables(const struct sql *q, struct error *e)
 {
 	if (sql_run(q,
@@ -267,12 +282,10 @@ static int check_owner(const char *path, const char *suffix, struct error *e)
 	return 0;
 }
 
-/* 1: the file is new. */
+/* Makes it if it is not there. */
 static int make_file(const char *path, struct error *e)
 {
 	int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct stat st;
-	bool empty;
 
 	if (fd < 0 && errno != EEXIST)
 		return error_sys(e, errno, "writing %s", path);
@@ -281,8 +294,7 @@ static int make_file(const char *path, struct error *e)
 	if (check_owner(path, "", e) || check_owner(path, "-journal", e) ||
 	    check_owner(path, "-wal", e) || check_owner(path, "-shm", e))
 		return -1;
-	empty = !stat(path, &st) && !st.st_size;
-	return empty;
+	return 0;
 }
 
 int sql_open_rw(struct sql *q, const char *path, struct error *e)
@@ -292,15 +304,15 @@ int sql_open_rw(struct sql *q, const char *path, struct error *e)
 
 	if (strlen(path) >= PATH_MAX)
 		return error_sys(e, ENAMETOOLONG, "writing %.100s...", path);
-	fresh = make_file(path, e);
-	if (fresh < 0)
+	if (make_file(path, e))
 		return -1;
 	if (!realpath(path, real))
 		return error_sys(e, errno, "%s", path);
 	if (open_db(q, path, real, SQLITE_OPEN_READWRITE, e))
 		return -1;
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like others */
-	if ((fresh && make_tables(q, e)) || check_kind(q, e) ||
+	fresh = is_fresh(q, e);
+	if (fresh < 0 || (fresh && make_tables(q, e)) || check_kind(q, e) ||
 	    sql_run(q,
 		    "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;"
 		    "PRAGMA wal_autocheckpoint = 256",
