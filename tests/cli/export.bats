@@ -69,6 +69,16 @@ time.sleep(600)'
 	"$fallow" export --all --top=50 --quick | grep "^fallow_process_threads{pid=\"$target\""
 }
 
+@test "what is named twice is there once, and that is told" {
+	start "$bin/grow" 1 1
+	"$fallow" snapshot "$target" -o "$dir/s"
+	"$fallow" export "$target" "$target" "$dir/s" >"$dir/f" 2>"$dir/told"
+	[ "$(grep -c '^fallow_process_info{' "$dir/f")" -eq 1 ]
+	[ -z "$(grep -v '^#' "$dir/f" | sed 's/ [^ ]*$//' | sort | uniq -d)" ]
+	[ "$(value fallow_export_processes 'result="exported"' <"$dir/f")" -eq 1 ]
+	[ "$(grep -c "^fallow: process $target (grow) was exported already" "$dir/told")" -eq 2 ]
+}
+
 @test "what is named and is not there is told, and the others are exported" {
 	start "$bin/grow" 1 1
 	run "$fallow" export "$target" 4194303 -o "$dir/f"

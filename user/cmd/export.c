@@ -9,6 +9,7 @@
 
 #include "model/size.h"
 #include "render/csv.h"
+#include "render/escape.h"
 #include "render/html.h"
 #include "render/openmetrics.h"
 #include "store/stored.h"
@@ -111,6 +112,21 @@ static void end(struct export *x)
 		fclose(x->lines);
 }
 
+/* What was asked for twice is there, though not as two. */
+static int add_metrics(struct export *x, const struct view *v, struct error *e)
+{
+	const struct process *p = &v->now->process;
+	int added = openmetrics_add(x->metrics, v);
+	char name[256];
+
+	if (added > 0)
+		fprintf(stderr,
+			"fallow: process %d (%s) was exported already: left out\n",
+			(int)p->pid, escape_terminal(name, sizeof(name), p->comm));
+	x->counts.exported += !added;
+	return added < 0 ? error_sys(e, ENOMEM, "export") : 0;
+}
+
 /* @stored: the file that @s is from, or NULL. */
 static int show(struct export *x, const struct snapshot *s, const char *stored,
 		struct error *e)
@@ -133,7 +149,7 @@ static int show(struct export *x, const struct snapshot *s, const char *stored,
 			return -1;
 		break;
 	default:
-		openmetrics_add(x->metrics, &view);
+		return add_metrics(x, &view, e);
 	}
 	x->counts.exported++;
 	return 0;

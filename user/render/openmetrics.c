@@ -90,8 +90,16 @@ struct family {
 	size_t len;
 };
 
+/* What the samples of a process are told from those of others by. */
+struct subject {
+	char pid[16];
+	char comm[VALUE_MAX]; /* clean */
+};
+
 struct openmetrics {
 	struct family family[METRICS];
+	struct subject *subjects; /* whose samples are there */
+	size_t nsubjects;
 };
 
 struct openmetrics *openmetrics_new(void)
@@ -117,6 +125,8 @@ void openmetrics_free(struct openmetrics *m)
 			fclose(m->family[i].samples);
 		free(m->family[i].text);
 	}
+	if (m)
+		free(m->subjects);
 	free(m);
 }
 
@@ -160,12 +170,6 @@ static void sample(struct openmetrics *m, enum metric metric, const struct label
 	if (value != UNKNOWN)
 		fprintf(begin(m, metric, labels), "%" PRIu64 "\n", value);
 }
-
-/* What all samples of a process are told by. */
-struct subject {
-	char pid[16];
-	const char *comm;
-};
 
 #define OF(s)                                                                            \
 	{ "pid", (s)->pid },                                                             \
@@ -263,23 +267,39 @@ static void add_allocators(struct openmetrics *m, const struct snapshot *s,
 	}
 }
 
-void openmetrics_add(struct openmetrics *m, const struct view *v)
+static void add_all(struct openmetrics *m, const struct view *v, const struct subject *of)
 {
-	const struct snapshot *s = v->now;
-	struct subject of = { .comm = s->process.comm };
-
-	snprintf(of.pid, sizeof(of.pid), "%d", (int)s->process.pid);
-	add_process(m, s, &of);
-	add_ledger(m, s, &of);
-	add_allocators(m, s, &of);
+	add_process(m, v->now, of);
+	add_ledger(m, v->now, of);
+	add_allocators(m, v->now, of);
 	for (size_t i = 0; i < v->verdicts->n; i++) {
 		const struct verdict *w = &v->verdicts->v[i];
 
 		sample(m, VERDICT,
-		       LABELS(OF(&of), { "verdict", verdict_name(w->id) },
+		       LABELS(OF(of), { "verdict", verdict_name(w->id) },
 			      { "confidence", confidence_name(w->confidence) }),
 		       w->bytes);
 	}
+}
+
+int openmetrics_add(struct openmetrics *m, const struct view *v)
+{
+	const struct process *p = &v->now->process;
+	struct subject of, *grown;
+
+	snprintf(of.pid, sizeof(of.pid), "%d", (int)p->pid);
+	escape_terminal(of.comm, sizeof(of.comm), p->comm);
+	for (size_t i = 0; i < m->nsubjects; i++)
+		if (!strcmp(m->subjects[i].pid, of.pid) &&
+		    !strcmp(m->subjects[i].comm, of.comm))
+			return 1;
+	grown = realloc(m->subjects, (m->nsubjects + 1) * sizeof(*grown));
+	if (!grown)
+		return -1;
+	m->subjects = grown;
+	grown[m->nsubjects++] = of;
+	add_all(m, v, &of);
+	return 0;
 }
 
 void openmetrics_count(struct openmetrics *m, const struct export_counts *n)

@@ -25,8 +25,12 @@ struct openmetrics;
 /* NULL when out of memory. */
 struct openmetrics *openmetrics_new(void);
 
-/* About 40 samples a process, and 7 an allocator in it. */
-void openmetrics_add(struct openmetrics *m, const struct view *v);
+/*
+ * About 40 samples a process, and 7 an allocator in it. 1, with none, if those of a process of
+ * this pid and name are there: twice the same labels, and nobody would read any. -1 when out
+ * of memory.
+ */
+int openmetrics_add(struct openmetrics *m, const struct view *v);
 
 void openmetrics_count(struct openmetrics *m, const struct export_counts *n);
 
