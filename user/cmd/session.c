@@ -19,13 +19,13 @@
 
 /*
  * Whether the target is a look in a file. What can only be a file's name is one; where a
- * process is called so, too, that is meant.
+ * process is called so, too, that is meant. Of all processes, each is one.
  */
 static bool is_stored(const struct options *o, pid_t *pid)
 {
 	struct error e;
 
-	if (o->cgroup || !stored_exists(o->target))
+	if (o->cgroup || o->all || !stored_exists(o->target))
 		return false;
 	return strpbrk(o->target, "/@") ||
 	       (target_find(o->target, pid, &e) && e.status == EXIT_GONE);
