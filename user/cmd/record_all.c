@@ -10,6 +10,8 @@
 
 /* One that has not run is looked at so often all the same: what is older may be removed. */
 #define AGAIN_NS (600 * 1000000000ull)
+/* And, where only so much of time is kept, after this part of it: one look of it is there. */
+#define AGAIN_PART 2
 
 /* What is known of a process from the round before. */
 struct seen {
@@ -87,6 +89,18 @@ static int is_wanted(struct run *r, struct seen *s, const struct target *t,
 	return held != NULL;
 }
 
+static bool has_rested(const struct run *r, const struct seen *s,
+		       const struct activity *now)
+{
+	const struct keep *keep = &r->o->keep;
+	uint64_t again = AGAIN_NS;
+
+	if (keep->what == KEEP_TIME && keep->n / AGAIN_PART < again)
+		again = keep->n / AGAIN_PART;
+	return s->looked_ns && activity_same(&s->at_look, now) &&
+	       run_now() - s->looked_ns < again;
+}
+
 /* Looks and rests for as long. -1 if nothing can be kept any more. */
 static int look(struct run *r, struct pages *p, struct seen *s, struct target *t,
 		const struct activity *now, struct error *e)
@@ -99,10 +113,7 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 
 	if (err <= 0)
 		return err;
-	if (s->looked_ns && activity_same(&s->at_look, now) &&
-	    begun - s->looked_ns < AGAIN_NS)
-		return 0;
-	if (!run_allowed(r))
+	if (has_rested(r, s, now) || !run_allowed(r))
 		return 0;
 	if (snapshot_take(&found, t, p, &quick, e)) {
 		count_failure(r, s, e);
@@ -117,14 +128,6 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 	return 0;
 }
 
-static bool has_rested(const struct run *r, const struct seen *s,
-		       const struct activity *now)
-{
-	/* Without conditions nothing needs to be asked of one that has not run. */
-	return !r->o->when.n && s->looked_ns && activity_same(&s->at_look, now) &&
-	       run_now() - s->looked_ns < AGAIN_NS;
-}
-
 static int visit(struct run *r, struct pages *p, struct seen *s,
 		 const struct activity *now, struct error *e)
 {
@@ -133,7 +136,8 @@ static int visit(struct run *r, struct pages *p, struct seen *s,
 
 	if (!s->looked_ns)
 		s->at_look.starttime = now->starttime;
-	if (has_rested(r, s, now))
+	/* Without conditions nothing needs to be asked of one that has not run. */
+	if (!r->o->when.n && has_rested(r, s, now))
 		return 0;
 	if (target_open(&t, s->pid, r->o->source != SOURCE_PROCFS, e)) {
 		count_failure(r, s, e);
