@@ -142,10 +142,13 @@ static int add_look(struct recording *r, sqlite3_stmt *st, struct error *e)
 
 int recording_choose_nth(struct recording *r, size_t i, struct error *e)
 {
-	sqlite3_stmt *st = sql_prepare(
-		&r->q, "SELECT id, time FROM look WHERE process = ? ORDER BY id", e);
+	sqlite3_stmt *st;
 	int got = -1;
 
+	if (sql_renew(&r->q, e))
+		return -1;
+	st = sql_prepare(&r->q, "SELECT id, time FROM look WHERE process = ? ORDER BY id",
+			 e);
 	r->nlooks = 0;
 	r->chosen = i;
 	if (st)
@@ -228,7 +231,7 @@ struct timespec recording_time(const struct recording *r, size_t i)
 
 int recording_text(struct recording *r, size_t i, struct blob *text, struct error *e)
 {
-	return base_text(&r->q, r->looks[i].id, text, e);
+	return sql_renew(&r->q, e) ? -1 : base_text(&r->q, r->looks[i].id, text, e);
 }
 
 int recording_look(struct recording *r, size_t i, struct snapshot *s, struct error *e)

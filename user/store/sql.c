@@ -206,15 +206,26 @@ static void alone(const char *real, char uri[URI_MAX])
 	strcpy(uri + at, "?immutable=1");
 }
 
+/* A link to a recording is good enough to read. */
+static int find_file(const char *path, char real[PATH_MAX], struct stat *st,
+		     struct error *e)
+{
+	if (!realpath(path, real) || stat(real, st))
+		return error_sys(e, errno, "%s", path);
+	return 0;
+}
+
 int sql_open(struct sql *q, const char *path, struct error *e)
 {
 	char real[PATH_MAX], uri[URI_MAX];
+	struct stat st;
+	bool only;
 	int err;
 
-	/* A link to a recording is good enough to read. */
-	if (!realpath(path, real))
-		return error_sys(e, errno, "%s", path);
-	if (has_no_log(real)) {
+	if (find_file(path, real, &st, e))
+		return -1;
+	only = has_no_log(real);
+	if (only) {
 		alone(real, uri);
 		err = open_db(q, path, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, e);
 	} else {
@@ -222,10 +233,33 @@ int sql_open(struct sql *q, const char *path, struct error *e)
 	}
 	if (err)
 		return -1;
+	q->alone = only;
+	q->then = st;
 	if (check_kind(q, e)) {
 		sql_close(q);
 		return -1;
 	}
+	return 0;
+}
+
+int sql_renew(struct sql *q, struct error *e)
+{
+	char real[PATH_MAX];
+	struct stat st;
+	struct sql fresh;
+
+	/* What took its place, or that it is gone, does not matter to what is open. */
+	if (!q->alone || find_file(q->path, real, &st, e) ||
+	    st.st_dev != q->then.st_dev || st.st_ino != q->then.st_ino)
+		return 0;
+	if (has_no_log(real) && st.st_size == q->then.st_size &&
+	    st.st_mtim.tv_sec == q->then.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == q->then.st_mtim.tv_nsec)
+		return 0;
+	if (sql_open(&fresh, q->path, e))
+		return -1;
+	sql_close(q);
+	*q = fresh;
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 #define FALLOW_SQL_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 
 #include "error.h"
 
@@ -15,6 +17,8 @@
 struct sql {
 	sqlite3 *db;
 	char *path;
+	bool alone; /* read as a file that nobody writes to, as it was then: */
+	struct stat then;
 };
 
 /*
@@ -23,6 +27,13 @@ struct sql {
  * others than ours is refused: it may have been made to do harm.
  */
 int sql_open(struct sql *q, const char *path, struct error *e);
+
+/*
+ * Before each use of one that stays open: opens it anew if somebody has written to it since it
+ * was opened as a file that nobody writes to. No statement of it may be there. On failure it
+ * is as it was.
+ */
+int sql_renew(struct sql *q, struct error *e);
 
 /*
  * To write; the file is made, for its owner alone, if it is not there. What others could
