@@ -295,6 +295,25 @@ sys.stdin.read()'
 	[ "$status" -eq 2 ]
 }
 
+@test "a recording: looks that are removed meanwhile" {
+	start "$bin/grow" 40 2000
+	"$fallow" record "$target" -o F -i 0.2 --for 3s
+	run_in 80 24 "$fallow watch F@1"
+	patiently shows 'look 1 of'
+	python3 -c 'import sqlite3
+with sqlite3.connect("F") as f:
+    f.execute("DELETE FROM look WHERE base AND id < 5")'
+	keys '}'
+	patiently shows "look ([0-9]+) of \1  p: play"
+	keys g
+	patiently shows 'go to'
+	keys -l -- 2
+	keys Enter
+	patiently shows 'no longer in it'
+	keys q
+	ended_well 0
+}
+
 @test "--json: an object a line" {
 	start "$bin/grow" 20 500
 	timeout -s INT 2 "$fallow" watch --json -i 300ms "$target" >"$BATS_TEST_TMPDIR/o" || true

@@ -49,6 +49,7 @@ static void know(struct replay *p, size_t i, const struct snapshot *s)
 	p->known[i] = true;
 }
 
+/* Of one that was removed meanwhile, it stays unknown. */
 static int read_moment(struct replay *p, size_t i, struct error *e)
 {
 	struct snapshot s;
@@ -56,7 +57,7 @@ static int read_moment(struct replay *p, size_t i, struct error *e)
 	if (p->known[i])
 		return 0;
 	if (recording_look(p->r, i, &s, e))
-		return -1;
+		return e->status == EXIT_GONE ? 0 : -1;
 	know(p, i, &s);
 	snapshot_free(&s);
 	return 0;
@@ -71,7 +72,7 @@ static int read_history(struct replay *p, size_t i, struct history *h, struct er
 			return -1;
 	history_free(h);
 	for (size_t k = first; k <= i; k++)
-		if (history_add_moment(h, &p->moments[k]))
+		if (p->known[k] && history_add_moment(h, &p->moments[k]))
 			return error_sys(e, ENOMEM, "the history of looks");
 	return 0;
 }
@@ -87,20 +88,26 @@ static size_t earlier_than(const struct replay *p, size_t i)
 	return k;
 }
 
+/* Where that was removed meanwhile, what is left from there on: maybe nothing. */
 static int read_before(struct replay *p, size_t i, struct error *e)
 {
-	size_t k = earlier_than(p, i);
+	size_t k = earlier_than(p, i), at = k;
 	struct snapshot s;
 
 	if (p->has_before && p->before_i == k)
 		return 0;
-	if (recording_look(p->r, k, &s, e))
-		return -1;
+	while (at < i && recording_look(p->r, at, &s, e)) {
+		if (e->status != EXIT_GONE)
+			return -1;
+		at++;
+	}
+	/* From here on nothing fails: who shows the one of before goes on with it until then. */
 	if (p->has_before)
 		snapshot_free(&p->before);
-	p->before = s;
+	p->has_before = at < i;
 	p->before_i = k;
-	p->has_before = true;
+	if (p->has_before)
+		p->before = s;
 	return 0;
 }
 
@@ -114,6 +121,6 @@ int replay_look(struct replay *p, size_t i, struct snapshot *s, struct history *
 		snapshot_free(s);
 		return -1;
 	}
-	*before = i ? &p->before : NULL;
+	*before = i && p->has_before ? &p->before : NULL;
 	return 0;
 }

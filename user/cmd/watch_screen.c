@@ -82,15 +82,17 @@ static int remember(struct screen *w, struct error *e)
 	return 0;
 }
 
-/* Of a recording, changes are told from its first look on. */
+/* Of a recording, changes are told from its first look on, of those that are left. */
 static int mark_first(struct screen *w, struct error *e)
 {
+	size_t i = 0, n = recording_count(w->looks->recording);
 	int err;
 
 	if (w->has_mark)
 		return 0;
-	if (recording_look(w->looks->recording, 0, &w->now, e))
-		return -1;
+	while (recording_look(w->looks->recording, i, &w->now, e))
+		if (e->status != EXIT_GONE || ++i == n)
+			return -1;
 	err = mark(w, e);
 	snapshot_free(&w->now);
 	return err;

@@ -34,7 +34,7 @@ static int read_packed(const struct sql *q, int64_t id, struct blob *packed,
 		got = sql_step(q, st, e);
 	}
 	if (!got)
-		error_set(e, EXIT_FAILED,
+		error_set(e, EXIT_GONE,
 			  "%s: look %" PRId64 " is no longer in it: newer ones took its "
 			  "place",
 			  q->path, id);

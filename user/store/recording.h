@@ -59,7 +59,7 @@ struct timespec recording_time(const struct recording *r, size_t i);
 
 /*
  * The @i-th look; its JSON. What was removed since the recording was opened, for it has an
- * end, is a failure. The caller frees the text.
+ * end, is a failure: EXIT_GONE. The caller frees the text.
  */
 int recording_look(struct recording *r, size_t i, struct snapshot *s, struct error *e);
 int recording_text(struct recording *r, size_t i, struct blob *text, struct error *e);
