@@ -87,7 +87,8 @@ static int read_processes(struct recording *r, struct error *e)
 	return got;
 }
 
-int recording_open(struct recording **out, const char *path, struct error *e)
+static int open_file(struct recording **out, const char *path, bool still,
+		     struct error *e)
 {
 	struct recording *r = calloc(1, sizeof(*r));
 
@@ -98,12 +99,22 @@ int recording_open(struct recording **out, const char *path, struct error *e)
 		free(r);
 		return -1;
 	}
-	if (read_processes(r, e)) {
+	if ((still && sql_run(&r->q, "BEGIN", e)) || read_processes(r, e)) {
 		recording_close(r);
 		return -1;
 	}
 	*out = r;
 	return 0;
+}
+
+int recording_open(struct recording **out, const char *path, struct error *e)
+{
+	return open_file(out, path, false, e);
+}
+
+int recording_open_still(struct recording **out, const char *path, struct error *e)
+{
+	return open_file(out, path, true, e);
 }
 
 void recording_close(struct recording *r)

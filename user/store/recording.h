@@ -29,6 +29,10 @@ struct recording;
 
 /* On failure @e says why, and *@out is NULL. */
 int recording_open(struct recording **out, const char *path, struct error *e);
+
+/* All that is read is as it was at one time. Not for long: the log of who writes grows. */
+int recording_open_still(struct recording **out, const char *path, struct error *e);
+
 void recording_close(struct recording *r);
 
 struct recorded_process {

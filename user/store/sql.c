@@ -249,8 +249,9 @@ int sql_renew(struct sql *q, struct error *e)
 	struct sql fresh;
 
 	/* What took its place, or that it is gone, does not matter to what is open. */
-	if (!q->alone || find_file(q->path, real, &st, e) ||
-	    st.st_dev != q->then.st_dev || st.st_ino != q->then.st_ino)
+	if (!q->alone || !sqlite3_get_autocommit(q->db) ||
+	    find_file(q->path, real, &st, e) || st.st_dev != q->then.st_dev ||
+	    st.st_ino != q->then.st_ino)
 		return 0;
 	if (has_no_log(real) && st.st_size == q->then.st_size &&
 	    st.st_mtim.tv_sec == q->then.st_mtim.tv_sec &&

@@ -30,8 +30,8 @@ int sql_open(struct sql *q, const char *path, struct error *e);
 
 /*
  * Before each use of one that stays open: opens it anew if somebody has written to it since it
- * was opened as a file that nobody writes to. No statement of it may be there. On failure it
- * is as it was.
+ * was opened as a file that nobody writes to. No statement of it may be there. Within a
+ * transaction, and on failure, it is as it was.
  */
 int sql_renew(struct sql *q, struct error *e);
 

@@ -226,7 +226,7 @@ int stored_recording(struct recording **r, const char *path, struct error *e)
 	if (fd < 0)
 		return error_set(e, EXIT_FAILED, "%s: %m", path);
 	close(fd);
-	return database ? recording_open(r, path, e)
+	return database ? recording_open_still(r, path, e)
 			: error_set(e, EXIT_USAGE, "%s: no recording of fallow record",
 				    path);
 }

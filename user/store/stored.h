@@ -26,7 +26,7 @@ bool stored_is_recording(const char *where);
 /* The recording of @where, with that process chosen, and the index of that look. */
 int stored_replay(struct recording **r, size_t *i, const char *where, struct error *e);
 
-/* The recording F, of which nobody is chosen: EXIT_USAGE if it is none. */
+/* The recording F, opened still, of which nobody is chosen: EXIT_USAGE if it is none. */
 int stored_recording(struct recording **r, const char *path, struct error *e);
 
 #endif
