@@ -48,10 +48,19 @@ struct export
 	FILE *lines; /* of the other formats */
 };
 
+struct rows {
+	struct html *page;
+	uint64_t last_ns; /* when the look that is shown was taken */
+};
+
+/* Which look is the last one may be another by now: none after the one that is shown. */
 static int add_row(void *arg, const struct moment *m, struct error *e)
 {
-	return html_row(arg, m) ? error_set(e, EXIT_FAILED, "writing the page failed")
-				: 0;
+	const struct rows *rows = arg;
+
+	if (m->monotonic_ns > rows->last_ns || !html_row(rows->page, m))
+		return 0;
+	return error_set(e, EXIT_FAILED, "writing the page failed");
 }
 
 /* Of a recording, all that is before the look; of others, that alone is its time. */
@@ -59,15 +68,16 @@ static int add_rows(struct html *page, const struct view *v, const char *stored,
 		    struct error *e)
 {
 	struct moment only = moment_of(v->now);
+	struct rows rows = { page, only.monotonic_ns };
 	struct recording *r;
 	size_t i;
 	int err;
 
 	if (!stored || !stored_is_recording(stored))
-		return add_row(page, &only, e);
+		return add_row(&rows, &only, e);
 	if (stored_replay(&r, &i, stored, e))
 		return -1;
-	err = recording_moments(r, i, add_row, page, e);
+	err = recording_moments(r, i, add_row, &rows, e);
 	recording_close(r);
 	return err;
 }
