@@ -104,7 +104,12 @@ static size_t fitting(const char *line, size_t len, size_t width)
 		return len;
 	for (at = width; at > width / 2 && line[at] != ' '; at--)
 		;
-	return line[at] == ' ' ? at : width;
+	if (line[at] == ' ')
+		return at;
+	/* Nor within a character. */
+	for (at = width; at > 1 && ((unsigned char)line[at] & 0xc0) == 0x80; at--)
+		;
+	return at;
 }
 
 /* Draws what of @text is scrolled to, or only counts its lines if @c is NULL. */

@@ -87,12 +87,13 @@ static void draw_name(struct canvas *c, int row, int col, const char *raw)
 	char name[1024];
 	size_t room = c->cols > col ? (size_t)(c->cols - col) : 0;
 	size_t len = strlen(escape_terminal(name, sizeof(name), raw));
-	const char *tail = name + len - room + 3;
+	const char *tail;
 
 	if (name[0] != '/' || len <= room || room < 8) {
 		canvas_put(c, row, col, INK_PLAIN, name);
 		return;
 	}
+	tail = name + len - room + 3;
 	while (((unsigned char)*tail & 0xc0) == 0x80)
 		tail++;
 	canvas_printf(c, row, col, INK_PLAIN, "...%s", tail);
