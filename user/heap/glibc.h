@@ -165,6 +165,8 @@ int glibc_find_segments(struct glibc *g);
 int glibc_find_marks(struct glibc *g);
 /* An enum mark for each place of the MARKS_BLOCK at @start. */
 void glibc_marks_in(const struct glibc *g, uint64_t start, uint8_t slots[MARKS_SLOTS]);
+/* The first one above @addr and below @end, if it is near; 0 if there is none. */
+uint64_t glibc_next_mark(const struct glibc *g, uint64_t addr, uint64_t end);
 /* Fills @a->known from its bins. 0 or -errno. */
 int glibc_collect_bins(struct glibc *g, struct arena *a);
 

@@ -12,8 +12,9 @@
 
 #include "heap/emit.h"
 
-#define SLOTS_MAX UINT16_MAX
-#define KNOWN_MAX (8u << 20) /* free chunks of an arena's bins that are remembered */
+#define SLOTS_MAX   UINT16_MAX
+#define NEXT_BLOCKS 64 /* in which the next mark is looked for: 4 MiB */
+#define KNOWN_MAX   (8u << 20) /* free chunks of an arena's bins that are remembered */
 
 /* Bytes for all marks, besides one of so many that are resident. */
 #define MARKS_BYTES (48u << 20)
@@ -411,6 +412,23 @@ void glibc_marks_in(const struct glibc *g, uint64_t start, uint8_t slots[MARKS_S
 	memset(slots, MARK_NONE, MARKS_SLOTS);
 	for (uint8_t kind = MARK_NONE + 1; kind < MARK_KINDS; kind++)
 		marks_spread(&g->marks[kind], start, kind, slots);
+}
+
+uint64_t glibc_next_mark(const struct glibc *g, uint64_t addr, uint64_t end)
+{
+	uint64_t block = addr - addr % MARKS_BLOCK;
+	uint8_t slots[MARKS_SLOTS];
+
+	for (int n = 0; n < NEXT_BLOCKS && block < end; n++, block += MARKS_BLOCK) {
+		glibc_marks_in(g, block, slots);
+		for (uint64_t i = 0; i < MARKS_SLOTS; i++) {
+			uint64_t at = block + i * MARKS_ALIGN;
+
+			if (slots[i] != MARK_NONE && at > addr && at < end)
+				return at;
+		}
+	}
+	return 0;
 }
 
 static int by_value(const void *a, const void *b)

@@ -290,6 +290,12 @@ static int skip_broken(struct walk *k, uint64_t *p, enum break_cause cause)
 		return err;
 	if (!next)
 		next = k->s->end;
+	/* What is in caches and fastbins begins a chunk as well, and did not move. */
+	if (cause == BREAK_FOREIGN) {
+		uint64_t mark = glibc_next_mark(k->g, *p, next);
+
+		next = mark ? mark : next;
+	}
 	err = visit(k, CHUNK_BROKEN, *p, next, cause);
 	*p = next;
 	return err;
