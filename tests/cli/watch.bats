@@ -132,8 +132,8 @@ sys.stdin.read()'
 	screen | grep '^RSS' >second
 	cmp first second
 	keys p
+	patiently lacks paused
 	patiently shows "^RSS [0-9.,]+ MiB  growing"
-	lacks paused
 	keys +
 	patiently shows ' 0\.2 s '
 	keys - -
