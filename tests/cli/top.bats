@@ -25,7 +25,7 @@ more_teardown() {
 	patiently shows "$row .*\+[0-9,.]+ MiB/min  live-growth"
 	resize 200 60
 	patiently shows "$target $name .* live-growth \((possible|likely)\)"
-	shows '^ +pid name +RSS +fallow +returnable +growth  verdict'
+	patiently shows '^ +pid name +RSS +fallow +returnable +growth  verdict'
 	resize 30 6
 	patiently shows "^ *$target "
 	resize 80 24

@@ -33,17 +33,17 @@ sys.stdin.read()'
 	patiently shows '^RSS .*growing \+[0-9,.]+ MiB/min'
 	patiently shows '^. heap\.used .*\+[0-9.,]+ MiB .*\+[0-9,.]+ MiB/min'
 	patiently shows '^live-growth \(possible\): '
-	shows '^-> find who allocates'
-	shows '^glibc .*: live [0-9.,]+ MiB'
-	shows 'regions that grew most'
+	patiently shows '^-> find who allocates'
+	patiently shows '^glibc .*: live [0-9.,]+ MiB'
+	patiently shows 'regions that grew most'
 	patiently shows '^  [0-9a-f]{12} .*\+[0-9.,]+ MiB +rw-p glibc'
-	shows 'q: quit'
+	patiently shows 'q: quit'
 	resize 200 60
 	patiently shows '^ +class +resident +swapped +share +change +rate'
-	shows '^. heap\.used '
+	patiently shows '^. heap\.used '
 	resize 40 10
 	patiently shows '^live-growth'
-	lacks '^ +class +resident +swapped'
+	patiently lacks '^ +class +resident +swapped'
 	resize 80 24
 	patiently shows 'q: quit'
 	keys q
@@ -119,8 +119,8 @@ sys.stdin.read()'
 	keys -l stack
 	keys Enter
 	patiently shows 'regions that match the filter'
-	shows 'stack'
-	lacks '\[heap\]'
+	patiently shows 'stack'
+	patiently lacks '\[heap\]'
 	keys / C-u Enter
 	patiently shows '\[heap\]'
 	keys s
@@ -165,15 +165,15 @@ sys.stdin.read()'
 	patiently shows 'heap\.used'
 	kill -KILL "$target"
 	patiently shows "^ENDED: the last look is of [0-9:]{8}: process $target"
-	shows 'heap\.used'
+	patiently shows 'heap\.used'
 	keys 2
 	patiently shows '\[heap\]'
-	shows '^ENDED'
+	patiently shows '^ENDED'
 	resize 100 30
 	patiently shows '^ENDED'
 	keys q
 	ended_well 3
-	shows "fallow: process $target"
+	patiently shows "fallow: process $target"
 }
 
 @test "the terminal is as before: Ctrl-C, SIGTERM, SIGHUP, SIGQUIT" {
@@ -210,7 +210,7 @@ sys.stdin.read()'
 	patiently shows '^. heap\.used'
 	keys q
 	patiently shows '^ready> *$'
-	lacks '^. heap\.used'
+	patiently lacks '^. heap\.used'
 }
 
 @test "without UTF-8, ASCII alone" {
@@ -243,10 +243,10 @@ sys.stdin.read()'
 	start "$bin/grow" 1 1
 	watch_in 80 24 'TERM=dumb'
 	patiently shows 'status=1'
-	shows 'dumb.*--json'
+	patiently shows 'dumb.*--json'
 	watch_in 80 24 'TERM=no-such-terminal'
 	patiently shows 'status=1'
-	shows 'no-such-terminal.*set TERM'
+	patiently shows 'no-such-terminal.*set TERM'
 }
 
 @test "names that want to command the terminal" {
@@ -267,13 +267,13 @@ sys.stdin.read()'
 	}
 	run_in 80 24 "$fallow watch -i 0.2 F"
 	patiently shows "look ([0-9]+) of \1  p: play"
-	shows "^RSS $(rss -1) "
+	patiently shows "^RSS $(rss -1) "
 	keys '{'
 	patiently shows 'look 1 of'
-	shows "^RSS $(rss 1)  first look"
+	patiently shows "^RSS $(rss 1)  first look"
 	keys '.' ']'
 	patiently shows 'look 12 of'
-	shows "^RSS $(rss 12)  growing"
+	patiently shows "^RSS $(rss 12)  growing"
 	keys ',' '['
 	patiently shows 'look 1 of'
 	keys g
