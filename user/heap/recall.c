@@ -139,9 +139,9 @@ bool recall_missed(struct recall *r, uint64_t unclaimed)
 const struct recalled *recall_place(const struct recall *r, const void *who,
 				    const struct recalled *after)
 {
-	size_t i = after ? (size_t)(after - r->places) + 1 : 0;
-
-	for (; r && i < r->nplaces; i++)
+	if (!r)
+		return NULL;
+	for (size_t i = after ? (size_t)(after - r->places) + 1 : 0; i < r->nplaces; i++)
 		if (r->places[i].who == who && r->places[i].len)
 			return &r->places[i];
 	return NULL;
