@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Waiting between looks, and several looks over a time. */
+#include "clock.h"
 #include "cmd/cmd.h"
 
 #include <errno.h>
@@ -17,14 +18,6 @@
 #define LOOKS	   12
 #define LOOK_EVERY (200 * NS_PER_MS)
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 /* Whether the pid still is the process that was opened, and no zombie. */
 static bool is_alive(struct target *t)
 {
@@ -39,7 +32,7 @@ static bool poll_until(int fd, uint64_t when)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t now;
 
-	while ((now = now_ns()) < when) {
+	while ((now = clock_ns(CLOCK_MONOTONIC)) < when) {
 		struct timespec left = { .tv_sec = (time_t)((when - now) / NS_PER_S),
 					 .tv_nsec = (long)((when - now) % NS_PER_S) };
 
@@ -71,7 +64,7 @@ bool wait_for(struct target *t, uint64_t ns)
 
 	if (tell)
 		fprintf(stderr, "looking again in %.0f s ...", (double)ns / 1e9);
-	alive = wait_until(t, now_ns() + ns);
+	alive = wait_until(t, clock_ns(CLOCK_MONOTONIC) + ns);
 	if (tell)
 		fprintf(stderr, "\r\033[K");
 	return alive;
@@ -118,17 +111,18 @@ static int look_between(struct session *ss, const struct options *o, struct foll
 			uint64_t end, struct error *e)
 {
 	struct options quick = between(o);
-	uint64_t every = o->after_ns / (LOOKS - 1), begun = now_ns(), next, took = 0;
+	uint64_t every = o->after_ns / (LOOKS - 1), begun = clock_ns(CLOCK_MONOTONIC),
+		 next, took = 0;
 
 	if (every < LOOK_EVERY)
 		every = LOOK_EVERY;
 	for (next = begun + every; next + every / 2 + took < end;) {
 		if (!wait_until(&ss->target, next))
 			return 1;
-		begun = now_ns();
+		begun = clock_ns(CLOCK_MONOTONIC);
 		if (take(ss, &quick, f, e))
 			return -1;
-		took = now_ns() - begun;
+		took = clock_ns(CLOCK_MONOTONIC) - begun;
 		next = begun + (took > every / 2 ? 2 * took : every);
 	}
 	return wait_until(&ss->target, end) ? 0 : 1;
@@ -137,7 +131,7 @@ static int look_between(struct session *ss, const struct options *o, struct foll
 /* The target ended: what the last look saw is what there is. */
 static int take_end(struct session *ss, struct follow *f, uint64_t begun, struct error *e)
 {
-	double seconds = (double)(now_ns() - begun) / 1e9;
+	double seconds = (double)(clock_ns(CLOCK_MONOTONIC) - begun) / 1e9;
 
 	if (f->nlooks < 2)
 		return error_set(e, EXIT_GONE,
@@ -164,7 +158,7 @@ static int follow(struct session *ss, const struct options *o, struct follow *f,
 	begun = f->first.monotonic_ns;
 	if (tell)
 		fprintf(stderr, "looking for %.0f s ...", (double)o->after_ns / 1e9);
-	err = look_between(ss, o, f, now_ns() + o->after_ns, e);
+	err = look_between(ss, o, f, clock_ns(CLOCK_MONOTONIC) + o->after_ns, e);
 	if (tell)
 		fprintf(stderr, "\r\033[K");
 	if (!err)

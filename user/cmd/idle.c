@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* --idle: having the source learn when pages are accessed, and waiting for that. */
+#include "clock.h"
 #include "cmd/cmd.h"
 
 #include <errno.h>
@@ -45,14 +46,6 @@ static void release_signals(const struct sigaction before[ENDS])
 		sigaction(ends[i], &before[i], NULL);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 static void rest(uint64_t ns)
 {
 	struct timespec ts;
@@ -76,10 +69,10 @@ static void tell(const struct options *o, uint64_t passed)
 static int wait_looks(struct session *ss, const struct options *o, bool shown,
 		      struct error *e)
 {
-	uint64_t begun = now_ns(), looks = 0;
+	uint64_t begun = clock_ns(CLOCK_MONOTONIC), looks = 0;
 
 	while (!ended_by) {
-		uint64_t passed = now_ns() - begun;
+		uint64_t passed = clock_ns(CLOCK_MONOTONIC) - begun;
 
 		if (ss->pages.ops->age_looks(&ss->pages, &ss->target, &looks, e))
 			return -1;

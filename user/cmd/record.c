@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "render/escape.h"
 #include "target/counters.h"
 
@@ -65,22 +66,14 @@ static void catch_signals(void)
 	}
 }
 
-uint64_t run_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 bool run_over(const struct run *r)
 {
-	return stop || run_now() >= r->ends_ns;
+	return stop || clock_ns(CLOCK_MONOTONIC) >= r->ends_ns;
 }
 
 void run_rest(const struct run *r, uint64_t begun_ns, uint64_t interval_ns)
 {
-	uint64_t now = run_now(), until = begun_ns + interval_ns;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), until = begun_ns + interval_ns;
 	struct timespec ts;
 
 	if (until < now + (now - begun_ns))
@@ -99,7 +92,7 @@ bool run_allowed(struct run *r)
 	const struct rate *rate = &r->o->rate;
 
 	if (!rate->looks || r->nkept < rate->looks ||
-	    run_now() - r->kept_ns[r->next] >= rate->ns)
+	    clock_ns(CLOCK_MONOTONIC) - r->kept_ns[r->next] >= rate->ns)
 		return true;
 	r->left_out++;
 	return false;
@@ -112,7 +105,7 @@ static void count_look(struct run *r)
 	r->looks++;
 	if (!rate->looks)
 		return;
-	r->kept_ns[r->next] = run_now();
+	r->kept_ns[r->next] = clock_ns(CLOCK_MONOTONIC);
 	r->next = (r->next + 1) % rate->looks;
 	if (r->nkept < rate->looks)
 		r->nkept++;
@@ -187,7 +180,7 @@ static int record_one(struct run *r, struct session *ss, struct error *e)
 	if (counters_check(&ss->target, facts, e))
 		return -1;
 	while (!run_over(r)) {
-		uint64_t begun = run_now();
+		uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 		const struct when *why;
 
 		if (counters_read(&now, &ss->target, facts, e))
@@ -288,6 +281,6 @@ int cmd_record(int argc, char **argv)
 	if (status)
 		return status > 0 ? EXIT_DONE : report_error(&e);
 	if (o.for_ns)
-		r.ends_ns = run_now() + o.for_ns;
+		r.ends_ns = clock_ns(CLOCK_MONOTONIC) + o.for_ns;
 	return record(&r, &e) ? report_error(&e) : EXIT_DONE;
 }

@@ -18,8 +18,6 @@ struct run {
 /* Whether a signal asked for the end, or the time is over. */
 bool run_over(const struct run *r);
 
-uint64_t run_now(void);
-
 /*
  * After what began at @begun_ns: sleeps until @interval_ns after that, for at least as long
  * as it took, or until the end.

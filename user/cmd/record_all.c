@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cmd/record.h"
 #include "target/activity.h"
 #include "target/counters.h"
@@ -98,7 +99,7 @@ static bool has_rested(const struct run *r, const struct seen *s,
 	if (keep->what == KEEP_TIME && keep->n / AGAIN_PART < again)
 		again = keep->n / AGAIN_PART;
 	return s->looked_ns && activity_same(&s->at_look, now) &&
-	       run_now() - s->looked_ns < again;
+	       clock_ns(CLOCK_MONOTONIC) - s->looked_ns < again;
 }
 
 /* Looks and rests for as long. -1 if nothing can be kept any more. */
@@ -107,7 +108,7 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 {
 	static const struct look quick = { .quick = true };
 	struct snapshot found;
-	uint64_t begun = run_now();
+	uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 	const char *why;
 	int err = is_wanted(r, s, t, &why, e);
 
@@ -121,7 +122,7 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 		if (run_keep(r, &found, why, e))
 			return -1;
 		r->processes += !s->looked_ns;
-		s->looked_ns = run_now();
+		s->looked_ns = clock_ns(CLOCK_MONOTONIC);
 		s->at_look = *now;
 	}
 	run_rest(r, begun, 0);
@@ -182,7 +183,7 @@ static int go_round(struct run *r, struct round *before, struct error *e)
 /* The looks have rested each for itself. */
 static void rest_of(const struct run *r, uint64_t begun)
 {
-	uint64_t now = run_now();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (now - begun < r->o->interval_ns)
 		run_rest(r, now, r->o->interval_ns - (now - begun));
@@ -194,7 +195,7 @@ int record_all(struct run *r, struct pages *p, struct error *e)
 	int err = counters_check(NULL, when_facts(&r->o->when), e);
 
 	while (!err && !run_over(r)) {
-		uint64_t begun = run_now();
+		uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 
 		err = go_round(r, &seen, e);
 		if (!err)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "heap/recall.h"
 #include "target/processes.h"
 
@@ -22,14 +23,6 @@
 #define SLOW_NS	     4000000000ull /* and at most */
 #define SLOW_REST    10 /* times what a look took in vain pass before the next one */
 #define MEMINFO_TEXT 8192
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t meminfo(const char *text, const char *name)
 {

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "clock.h"
 #include "heap/keepers.h"
 #include "heap/known.h"
 #include "heap/recall.h"
@@ -26,14 +27,6 @@
 /* Huge pages that are worth to be read: so many bytes, and one of so many of all. */
 #define HUGE_FLOOR (8u << 20)
 #define HUGE_SHARE 10
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 void snapshot_warn(struct snapshot *s, const char *fmt, ...)
 {

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "target/cgroup.h"
 #include "target/vma.h"
 
@@ -106,11 +107,9 @@ int counters_read(struct counters *s, const struct target *t, uint32_t facts,
 		  struct error *e)
 {
 	char path[PATH_MAX];
-	struct timespec now;
 	const char *why;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	s->at_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	s->at_ns = clock_ns(CLOCK_MONOTONIC);
 	for (int i = 0; i < WHEN_FACTS; i++)
 		s->fact[i] = UNKNOWN;
 	if (facts & OF_SYSTEM)

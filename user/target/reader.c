@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "target/reader_device.h"
 #include "target/reader_readv.h"
 
@@ -63,12 +64,9 @@ static enum page_presence presence_of(uint64_t entry)
 
 static bool is_late(struct reader *r)
 {
-	struct timespec ts;
-
 	if (!r->deadline_ns)
 		return false;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	if ((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec >= r->deadline_ns)
+	if (clock_ns(CLOCK_MONOTONIC) >= r->deadline_ns)
 		r->late = true;
 	return r->late;
 }

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "trace/hook.h"
 #include "trace/ring.h"
 
@@ -46,14 +47,6 @@ struct tracer {
 	bool stale; /* there may be code that the unwinder does not know */
 	uint64_t looked; /* when it was looked at last for a call from unknown code */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void warn(struct trace *tr, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -291,7 +284,7 @@ static int begin(struct tracer *t, struct error *e)
 		return error_sys(e, -err, "/proc/%d/maps", (int)t->target->pid);
 	tr->account.brk = end_of_heap(t);
 	clock_gettime(CLOCK_REALTIME, &tr->time);
-	t->begun = now_ns();
+	t->begun = clock_ns(CLOCK_MONOTONIC);
 	return 0;
 }
 
@@ -306,7 +299,7 @@ static enum trace_end follow(struct tracer *t, const struct trace_how *how)
 	uint64_t flushed = 0;
 
 	for (;;) {
-		uint64_t round = now_ns(), passed = round - t->begun;
+		uint64_t round = clock_ns(CLOCK_MONOTONIC), passed = round - t->begun;
 
 		rings_read(&t->rings, take, t);
 		if (round - flushed >= FLUSH_NS) {
@@ -332,7 +325,7 @@ static void follow_late(struct tracer *t, uint64_t done)
 	do {
 		rings_read(&t->rings, take, t);
 		poll(NULL, 0, LATE_MS);
-	} while (now_ns() < done + HOLD_NS);
+	} while (clock_ns(CLOCK_MONOTONIC) < done + HOLD_NS);
 	/* To take the hooks away takes long. */
 	rings_stop(&t->rings);
 	rings_read(&t->rings, take, t);
@@ -345,11 +338,11 @@ static void follow_late(struct tracer *t, uint64_t done)
 static void end(struct tracer *t)
 {
 	struct trace *tr = t->tr;
-	uint64_t looked = now_ns(), done;
+	uint64_t looked = clock_ns(CLOCK_MONOTONIC), done;
 	struct vma_list now;
 	int err = read_maps(t->target, &now);
 
-	done = now_ns();
+	done = clock_ns(CLOCK_MONOTONIC);
 	tr->duration_ns = looked - t->begun;
 	tr->lost = hooks_lost(&t->hooks);
 	tr->missed = hooks_missed(&t->hooks);
