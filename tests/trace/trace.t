@@ -269,13 +269,13 @@ int main()
 def check_demangled():
     """A function of C++, by the name that its source has."""
     name = "a function of C++ is named as its source does"
+    if not shutil.which("g++"):
+        tap.skip(name, "g++ is not installed")
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pool")
-        built = subprocess.run(["g++", "-x", "c++", "-O1", "-o", path, "-"], check=False,
-                               input=CXX, text=True, stderr=subprocess.DEVNULL)
-        if built.returncode:
-            tap.skip(name, "g++ is missing")
-            return
+        subprocess.run(["g++", "-x", "c++", "-O1", "-o", path, "-"], check=True, input=CXX,
+                       text=True)
 
         def take():
             with Workload(path) as w:
