@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "heap/recall.h"
 #include "target/processes.h"
+#include "target/small.h"
 
 /* Less anonymous memory is not worth a look. */
 #define WORTH_BYTES (1u << 20)
@@ -47,16 +48,13 @@ static void read_memory(struct node *n)
 static void read_comm(struct node_process *p)
 {
 	char path[32];
-	ssize_t len;
-	int fd;
+	char comm[sizeof(p->comm)];
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)p->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	/* Of one that has ended meanwhile, the name from before stays. */
+	if (small_read(AT_FDCWD, path, comm, sizeof(comm)) < 0)
 		return;
-	len = read(fd, p->comm, sizeof(p->comm) - 1);
-	close(fd);
-	p->comm[len > 0 ? len : 0] = '\0';
+	memcpy(p->comm, comm, sizeof(comm));
 	p->comm[strcspn(p->comm, "\n")] = '\0';
 }
 

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "target/cgroup.h"
+#include "target/small.h"
 #include "target/vma.h"
 
 #define BIT(fact) (1u << (fact))
@@ -21,22 +22,6 @@
 #define OF_EVENTS (BIT(WHEN_HIGH) | BIT(WHEN_MAX) | BIT(WHEN_OOM))
 
 #define SYSTEM_PRESSURE "/proc/pressure/memory"
-
-/* A small file, or -1 with errno set. */
-static int read_small(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, size - 1);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	text[n < 0 ? 0 : n] = '\0';
-	return n < 0 ? -1 : 0;
-}
 
 /* Thousandths of the last ten seconds: "some avg10=1.23 …", Documentation/accounting/psi. */
 static uint64_t pressure_of(const char *text, const char *kind)
@@ -51,7 +36,7 @@ static void read_pressure(const char *path, uint64_t *some, uint64_t *full)
 {
 	char text[1024];
 
-	if (read_small(path, text, sizeof(text)))
+	if (small_read(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return;
 	*some = pressure_of(text, "some ");
 	*full = pressure_of(text, "full ");
@@ -74,7 +59,7 @@ static void read_events(const char *path, struct counters *s)
 {
 	char text[1024];
 
-	if (read_small(path, text, sizeof(text)))
+	if (small_read(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return;
 	s->fact[WHEN_HIGH] = event_of(text, "high");
 	s->fact[WHEN_MAX] = event_of(text, "max");
@@ -128,7 +113,7 @@ static int check_file(const char *path, struct error *e)
 {
 	char text[1024];
 
-	return read_small(path, text, sizeof(text))
+	return small_read(AT_FDCWD, path, text, sizeof(text)) < 0
 		       ? error_set(e, EXIT_FAILED, "--when: %s: %m", path)
 		       : 0;
 }

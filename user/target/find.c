@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/small.h"
+
 #define LISTED 12 /* matches that an error names */
 
 struct matches {
@@ -43,18 +45,10 @@ static bool parse_pid(const char *s, pid_t *pid)
 static bool comm_is(int proc, const char *pid, const char *name)
 {
 	char path[300], comm[64];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/comm", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (small_read(proc, path, comm, sizeof(comm)) <= 0)
 		return false;
-	n = read(fd, comm, sizeof(comm) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	comm[n] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
 	return !strcmp(comm, name);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "target/shmem.h"
+#include "target/small.h"
 #include "target/uring.h"
 
 #define FDS_MAX ((size_t)1 << 18) /* that are looked at */
@@ -265,16 +266,12 @@ static int read_all(struct reading *r, DIR *dir)
 int held_read(const struct target *t, const struct vma_list *l, struct held *h)
 {
 	struct reading r = { .t = t, .vmas = l, .h = h };
-	int fd = openat(t->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = small_folder(t->dir, "fd");
 	int err;
 
 	*h = (struct held){ .known = false };
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
+	if (!dir)
 		return 0;
-	}
 	shmem_devs_read(t, &r.shmem);
 	err = read_all(&r, dir);
 	closedir(dir);

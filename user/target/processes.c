@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/small.h"
+
 /* A field of /proc/PID/status in bytes. In the name, which comes first, no line ends. */
 static bool field(const char *text, const char *name, uint64_t *bytes)
 {
@@ -32,18 +34,10 @@ static bool size_of(int proc, const char *pid, struct process_size *p)
 	static char text[STATUS_MAX];
 	char path[300];
 	uint64_t swap;
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/status", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (small_read(proc, path, text, sizeof(text)) <= 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
 	p->pid = (pid_t)strtol(pid, NULL, 10);
 	if (!field(text, "\nVmRSS:", &p->rss) || !field(text, "\nRssAnon:", &p->anon) ||
 	    !field(text, "\nVmSwap:", &swap))

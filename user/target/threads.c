@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/small.h"
+
 #define TRIES 3
 
 /* The last but one word of the line. */
@@ -35,16 +37,8 @@ static uint64_t thread_sp(int task, const char *tid)
 
 	snprintf(path, sizeof(path), "%s/syscall", tid);
 	for (int i = 0; i < TRIES; i++) {
-		int fd = openat(task, path, O_RDONLY | O_CLOEXEC);
-		ssize_t n;
-
-		if (fd < 0)
+		if (small_read(task, path, line, sizeof(line)) <= 0)
 			return 0;
-		n = read(fd, line, sizeof(line) - 1);
-		close(fd);
-		if (n <= 0)
-			return 0;
-		line[n] = '\0';
 		if (strncmp(line, "running", 7))
 			return parse_sp(line);
 	}
@@ -79,18 +73,14 @@ static int add(struct stack_pointers *s, size_t *cap, uint64_t sp)
 
 int stack_pointers_read(const struct target *t, struct stack_pointers *s)
 {
-	int fd = openat(t->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *task = fd < 0 ? NULL : fdopendir(fd);
+	DIR *task = small_folder(t->dir, "task");
 	struct dirent *d;
 	size_t cap = 0;
 	int err = 0;
 
 	*s = (struct stack_pointers){ 0 };
-	if (!task) {
-		if (fd >= 0)
-			close(fd);
+	if (!task)
 		return -ESRCH;
-	}
 	while (!err && (d = readdir(task)))
 		if (d->d_name[0] != '.')
 			err = add(s, &cap, thread_sp(dirfd(task), d->d_name));

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "target/small.h"
+
 /* Lest what only looks busy takes long. */
 #define DESCRIPTORS_MAX 65536
 #define BUFFERS_MAX	(1u << 20)
@@ -108,18 +110,14 @@ static void merge(struct uring_buffers *u)
 
 int uring_buffers_read(const struct target *t, struct uring_buffers *u)
 {
-	int fd = openat(t->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *fds = fd < 0 ? NULL : fdopendir(fd);
+	DIR *fds = small_folder(t->dir, "fd");
 	struct dirent *d;
 	size_t seen = 0;
 	int err = 0;
 
 	*u = (struct uring_buffers){ 0 };
-	if (!fds) {
-		if (fd >= 0)
-			close(fd);
+	if (!fds)
 		return 0;
-	}
 	while (!err && (d = readdir(fds))) {
 		if (d->d_name[0] == '.')
 			continue;
@@ -127,7 +125,7 @@ int uring_buffers_read(const struct target *t, struct uring_buffers *u)
 			u->partial = true;
 			break;
 		}
-		if (is_ring(fd, d->d_name))
+		if (is_ring(dirfd(fds), d->d_name))
 			err = read_ring(t, u, d->d_name);
 	}
 	closedir(fds);
