@@ -41,15 +41,10 @@ static bool act(struct screen *w, int key)
 /* Takes keys until it is time for another round. */
 static void wait_keys(struct screen *w)
 {
-	while (!watch_stop) {
-		int ms = w->top.in.paused ? WATCH_WAIT_MS
-					  : watch_left_ms(pace_next(
-						    &w->pace, w->top.in.interval_ns));
-		int key;
+	int key;
 
-		if (!ms)
-			return;
-		key = terminal_key(&w->terminal, ms);
+	while (!watch_stop &&
+	       (key = watch_key(&w->terminal, &w->top.in, &w->pace)) != WATCH_NOW) {
 		if (key == ERR)
 			continue;
 		if (key != KEY_RESIZE && act(w, key))

@@ -65,7 +65,10 @@ uint64_t pace_next(const struct pace *p, uint64_t interval_ns)
 	return p->begun + (interval_ns > p->least ? interval_ns : p->least);
 }
 
-int watch_left_ms(uint64_t next)
+#define WATCH_WAIT_MS 1000 /* for a key, at most */
+
+/* How long to wait for a key now, until @next; 0: not at all. */
+static int left_ms(uint64_t next)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
@@ -74,6 +77,14 @@ int watch_left_ms(uint64_t next)
 	return next - now > WATCH_WAIT_MS * 1000000ull
 		       ? WATCH_WAIT_MS
 		       : (int)((next - now) / 1000000u) + 1;
+}
+
+int watch_key(struct terminal *t, const struct input *in, const struct pace *p)
+{
+	int ms = in->paused || in->ended ? WATCH_WAIT_MS
+					 : left_ms(pace_next(p, in->interval_ns));
+
+	return ms ? terminal_key(t, ms) : WATCH_NOW;
 }
 
 static void sleep_until(uint64_t when)

@@ -8,6 +8,8 @@
 
 #include "cmd/cmd.h"
 #include "model/node.h"
+#include "render/input.h"
+#include "render/terminal.h"
 
 /* Signals that end the program set it, so that the terminal can be put in order first. */
 extern volatile sig_atomic_t watch_stop;
@@ -27,11 +29,10 @@ void pace_end(struct pace *p);
 /* When to look again, by CLOCK_MONOTONIC. */
 uint64_t pace_next(const struct pace *p, uint64_t interval_ns);
 
-/* How long to wait for a key at most, in ms. */
-#define WATCH_WAIT_MS 1000
+#define WATCH_NOW (-2) /* no key, nor ERR: it is time to look again */
 
-/* How long to wait for one now, until @next, in ms; 0: not at all. */
-int watch_left_ms(uint64_t next);
+/* The next key, or ERR if none came in a while. */
+int watch_key(struct terminal *t, const struct input *in, const struct pace *p);
 
 void watch_catch_signals(void);
 

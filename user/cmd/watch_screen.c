@@ -255,17 +255,10 @@ static bool go_on(struct screen *w, struct error *e)
 /* Takes keys until it is time to look again. */
 static void wait_keys(struct screen *w)
 {
-	const struct input *in = &w->tui.in;
+	int key;
 
-	while (!watch_stop) {
-		int ms = in->paused || in->ended
-				 ? WATCH_WAIT_MS
-				 : watch_left_ms(pace_next(&w->pace, in->interval_ns));
-		int key;
-
-		if (!ms)
-			return;
-		key = terminal_key(&w->terminal, ms);
+	while (!watch_stop &&
+	       (key = watch_key(&w->terminal, &w->tui.in, &w->pace)) != WATCH_NOW) {
 		if (key == ERR)
 			continue;
 		if (key != KEY_RESIZE && act(w, key))
