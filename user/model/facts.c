@@ -34,6 +34,7 @@ uint64_t cached_of(const struct heap *h)
 static void collect_heap(struct facts *f, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
+	bool shared = false;
 
 	add_totals(&f->all, &t);
 	f->cached += cached_of(h);
@@ -45,12 +46,15 @@ static void collect_heap(struct facts *f, const struct heap *h)
 		if (a->kind != ARENA_MAIN && a->kind != ARENA_THREAD)
 			continue;
 		f->arenas++;
+		shared |= a->kind == ARENA_THREAD;
 		if (a->kind == ARENA_THREAD)
 			add_totals(&f->thread,
 				   &(struct heap_totals){ .stranded = a->stranded,
 							  .returnable = a->returnable,
 							  .held = a->held });
 	}
+	if (shared)
+		f->trimmed += t.returnable;
 }
 
 uint64_t fallow_of(const struct snapshot *s)

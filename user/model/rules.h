@@ -28,6 +28,7 @@ struct facts {
 	struct heap_totals
 		replaceable; /* of those that another allocator does better than */
 	struct heap_totals thread; /* of glibc's non-main arenas alone */
+	uint64_t trimmed; /* what a purge of the heaps with such arenas returns */
 	uint64_t cached; /* bytes that thread caches hold */
 	size_t arenas; /* of the kind that threads share */
 	int64_t live_change, fallow_change, rss_change, pinned_change;
@@ -77,6 +78,8 @@ void show_growth(const struct facts *f, struct verdict *v);
 void show_split(const struct facts *f, struct verdict *v);
 /* Which functions mapped what became more, if that was traced. */
 void show_mappers(const struct facts *f, enum mapped_kind kind, struct verdict *v);
+/* In which mappings the memory is that no allocator claims. */
+void show_places(const struct facts *f, struct verdict *v);
 /* What may have memory that no allocator claims, and what makes it keep less. */
 void show_keepers(const struct facts *f, struct verdict *v);
 /* What io_uring is known to pin. True if it is something. */

@@ -161,7 +161,7 @@ static void rule_arena_sprawl(const struct facts *f, struct verdicts *out)
 	show_change(f, v);
 	advise_arenas(f, v, kept);
 	if (f->thread.returnable >= FLOOR_BYTES)
-		advise(v, f->thread.returnable, false,
+		advise(v, f->trimmed, false,
 		       "call malloc_trim(0) in the process: it goes through all arenas");
 }
 

@@ -63,6 +63,7 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 			 "here%s",
 			 size_format(size, other),
 			 f->now->nheaps ? "" : "; no known allocator was found at all");
+	show_places(f, v);
 	show_locked(f, LEDGER_ANON_OTHER, v);
 	if (unread)
 		evidence(v, "%s of heap could not be decoded", size_format(size, unread));
@@ -110,11 +111,12 @@ static void rule_stack_depth(const struct facts *f, struct verdicts *out)
 	if (!significant(f, dead + live))
 		return;
 	v = speak(out, VERDICT_STACK_DEPTH, CONFIDENCE_CERTAIN, dead + live);
-	evidence(
-		v,
-		"stacks of %u threads have %s resident below their stack pointers, where "
-		"no call is any more, and %s above",
-		f->now->process.threads, size_format(a, dead), size_format(b, live));
+	evidence(v,
+		 "stacks of %u thread%s have %s resident below their stack pointers, "
+		 "where "
+		 "no call is any more, and %s above",
+		 f->now->process.threads, f->now->process.threads == 1 ? "" : "s",
+		 size_format(a, dead), size_format(b, live));
 	locked = show_locked(f, LEDGER_STACK_DEAD, v);
 	show_change(f, v);
 	if (dead >= FLOOR_BYTES && !locked)

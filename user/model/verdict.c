@@ -128,6 +128,19 @@ void show_split(const struct facts *f, struct verdict *v)
 		 size_format(c, fallow_of(f->now)));
 }
 
+/* What most of RSS is, if it is not what an allocator has. */
+static void show_most(const struct facts *f, struct verdict *v)
+{
+	char size[SIZE_TEXT];
+
+	for (int c = LEDGER_ANON_OTHER; c < LEDGER_CLASSES; c++)
+		if (f->now->ledger[c].resident > f->now->rss / 2)
+			evidence(v, "%s are %s (%s)",
+				 size_format(size, f->now->ledger[c].resident),
+				 ledger_name((enum ledger_class)c),
+				 ledger_meaning((enum ledger_class)c));
+}
+
 static void rule_healthy(const struct facts *f, struct verdicts *out)
 {
 	struct verdict *v;
@@ -142,6 +155,7 @@ static void rule_healthy(const struct facts *f, struct verdicts *out)
 			  : CONFIDENCE_LIKELY,
 		  0);
 	show_split(f, v);
+	show_most(f, v);
 	show_growth(f, v);
 	if (!f->before)
 		evidence(v, "one look does not see growth: --after=60s does");
