@@ -83,6 +83,7 @@ struct heap_arena {
 	uint64_t returnable_top; /* part of returnable: the main arena's top */
 	uint64_t held; /* fallow pages that the purge leaves */
 	uint64_t held_cached, held_top; /* parts of held, by their first cause */
+	uint64_t held_unit; /* another part: there is a live block in their unit */
 	uint64_t swapped; /* fallow or not */
 };
 

@@ -12,6 +12,7 @@ static void add_totals(struct heap_totals *sum, const struct heap_totals *t)
 	sum->stranded += t->stranded;
 	sum->returnable += t->returnable;
 	sum->held += t->held;
+	sum->held_unit += t->held_unit;
 }
 
 uint64_t setting_of(const struct heap *h, const char *name)

@@ -27,16 +27,25 @@ static void advise_allocator(struct verdict *v, uint64_t bytes)
 		       "free pages by themselves");
 }
 
+static void advise_apart(const struct facts *f, struct verdict *v)
+{
+	advise(v, UNKNOWN, false,
+	       "see of which sizes: fallow heap %d; what lives long is better allocated "
+	       "apart from what does not, at once or from a pool of its own",
+	       (int)f->now->process.pid);
+}
+
 static void show_held(const struct heap *h, struct verdict *v)
 {
 	struct heap_totals t = heap_totals(h);
-	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
+	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT], d[SIZE_TEXT];
 
 	if (t.held < FLOOR_BYTES)
 		return;
 	size_format(a, t.held);
 	size_format(b, t.held_cached);
 	size_format(c, t.held_top);
+	size_format(d, t.held_unit);
 	if (!h->ops->purge)
 		evidence(v,
 			 "%s keeps %s in whole free pages, and no call gives them back",
@@ -47,8 +56,10 @@ static void show_held(const struct heap *h, struct verdict *v)
 			 "thread caches",
 			 h->ops->purge, a, c, b);
 	else
-		evidence(v, "%s would not return %s: %s in thread caches", h->ops->purge,
-			 a, b);
+		evidence(v,
+			 "%s would not return %s: %s in slabs (spans, pages) that hold "
+			 "blocks in use, %s in thread caches",
+			 h->ops->purge, a, d, b);
 }
 
 /* What gives this heap's free pages back, now and by itself. */
@@ -56,6 +67,8 @@ static void advise_heap(const struct heap *h, struct verdict *v)
 {
 	const struct knobs *k = knobs_of(h);
 	struct heap_totals t = heap_totals(h);
+	/* No setting of an allocator moves the blocks that keep the rest. */
+	uint64_t free = t.returnable + t.held - (h->ops->purge ? t.held_unit : 0);
 	uint64_t threshold = setting_of(h, "trim_threshold");
 	char size[SIZE_TEXT];
 
@@ -66,8 +79,8 @@ static void advise_heap(const struct heap *h, struct verdict *v)
 		       "restart with MALLOC_TRIM_THRESHOLD_=131072 (now %s): free() then "
 		       "returns the top of the main heap by itself",
 		       threshold == UINT64_MAX ? "never" : size_format(size, threshold));
-	if (t.returnable + t.held >= FLOOR_BYTES && k->setting)
-		advise(v, t.returnable + t.held, true, "%s", k->setting);
+	if (free >= FLOOR_BYTES && k->setting)
+		advise(v, free, true, "%s", k->setting);
 }
 
 static void rule_retention(const struct facts *f, struct verdicts *out)
@@ -90,6 +103,8 @@ static void rule_retention(const struct facts *f, struct verdicts *out)
 		advise_heap(f->now->heaps[i], v);
 	advise_arenas(f, v, f->thread.returnable + f->thread.held);
 	advise_allocator(v, f->replaceable.returnable + f->replaceable.held);
+	if (f->all.held_unit >= FLOOR_BYTES)
+		advise_apart(f, v);
 }
 
 /* jemalloc's own schedule, by which free pages go back a while after they were freed. */
@@ -230,10 +245,7 @@ static void rule_fragmentation(const struct facts *f, struct verdicts *out)
 	show_change(f, v);
 	advise_arenas(f, v, f->thread.stranded);
 	advise_allocator(v, f->replaceable.stranded);
-	advise(v, UNKNOWN, false,
-	       "see of which sizes: fallow heap %d; what lives long is better allocated "
-	       "apart from what does not, at once or from a pool of its own",
-	       (int)f->now->process.pid);
+	advise_apart(f, v);
 }
 
 static void rule_swapped_heap(const struct facts *f, struct verdicts *out)

@@ -100,6 +100,22 @@ static void rule_file_cache(const struct facts *f, struct verdicts *out)
 	       "of the process' control group, or have it call madvise(MADV_DONTNEED)");
 }
 
+/* More threads have more stacks, however shallow. */
+static void show_threads(const struct facts *f, struct verdict *v)
+{
+	unsigned int now = f->now->process.threads;
+	unsigned int was = f->before ? f->before->process.threads : now;
+
+	if (now < was + was / FLOOR_SHARE + 1)
+		return;
+	evidence(v, "there are %u threads, and were %u: they grow in number", now, was);
+	advise(v, UNKNOWN, false,
+	       "end threads that are no longer needed, or use a pool of them; where they "
+	       "wait: gdb -p %d -batch -ex 'thread apply all backtrace' (stops it "
+	       "meanwhile)",
+	       (int)f->now->process.pid);
+}
+
 static void rule_stack_depth(const struct facts *f, struct verdicts *out)
 {
 	uint64_t dead = f->now->ledger[LEDGER_STACK_DEAD].resident;
@@ -119,6 +135,7 @@ static void rule_stack_depth(const struct facts *f, struct verdicts *out)
 		 size_format(a, dead), size_format(b, live));
 	locked = show_locked(f, LEDGER_STACK_DEAD, v);
 	show_change(f, v);
+	show_threads(f, v);
 	if (dead >= FLOOR_BYTES && !locked)
 		advise(v, dead, true,
 		       "a stack is given back when its thread ends: end idle threads, or "

@@ -60,6 +60,7 @@ struct heap_totals heap_totals(const struct heap *h)
 		sum.held += a->held;
 		sum.held_cached += a->held_cached;
 		sum.held_top += a->held_top;
+		sum.held_unit += a->held_unit;
 		sum.swapped += a->swapped;
 	}
 	return sum;

@@ -45,7 +45,7 @@ struct heap_totals {
 	uint64_t used; /* resident pages with a live byte */
 	uint64_t stranded;
 	uint64_t returnable, returnable_top;
-	uint64_t held, held_cached, held_top;
+	uint64_t held, held_cached, held_top, held_unit;
 	uint64_t swapped;
 };
 

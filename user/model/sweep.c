@@ -38,6 +38,7 @@ struct sweep {
 	struct classes sizes;
 	struct classes *classes; /* NULL: not asked for */
 	struct remnant unit; /* what is known so far of the unit that is coming in */
+	uint64_t unit_held; /* of it, in bytes, neither cached nor a top */
 	size_t vma; /* index of the VMA that is being filed */
 	uint64_t file_huge; /* bytes of page cache in it that are mapped huge */
 	bool huge_unsplit; /* by clean and dirty, in some VMA */
@@ -96,8 +97,8 @@ static enum ledger_class class_of(const uint64_t bytes[EXTENT_KINDS], uint64_t p
 	return LEDGER_HEAP_HELD;
 }
 
-static void count_held(struct heap_arena *a, const uint64_t bytes[EXTENT_KINDS],
-		       uint64_t resident)
+static void count_held(struct sweep *sw, struct heap_arena *a,
+		       const uint64_t bytes[EXTENT_KINDS], uint64_t resident)
 {
 	a->held += resident;
 	if (bytes[EXTENT_CACHED] > bytes[EXTENT_FREE] &&
@@ -105,6 +106,8 @@ static void count_held(struct heap_arena *a, const uint64_t bytes[EXTENT_KINDS],
 		a->held_cached += resident;
 	else if (bytes[EXTENT_TOP] > bytes[EXTENT_FREE])
 		a->held_top += resident;
+	else
+		sw->unit_held += resident;
 }
 
 static uint64_t length(const struct page_run *run)
@@ -169,7 +172,7 @@ static void file_heap(struct sweep *sw, const struct page_run *run)
 			a->returnable_top += resident;
 		break;
 	case LEDGER_HEAP_HELD:
-		count_held(a, bytes, resident);
+		count_held(sw, a, bytes, resident);
 		break;
 	default:
 		break;
@@ -307,6 +310,14 @@ static int conclude_unit(struct sweep *sw)
 {
 	int err = flush(sw);
 
+	/* glibc's units are whole heaps, in which it does give back what is free. */
+	if (sw->unit.unit.end && sw->unit.live) {
+		struct heap_arena *a = &sw->heap->arenas[sw->unit.unit.arena];
+
+		if (a->kind != ARENA_THREAD)
+			a->held_unit += sw->unit_held;
+	}
+	sw->unit_held = 0;
 	remnants_take(sw->heap, &sw->unit);
 	memset(&sw->unit, 0, sizeof(sw->unit));
 	return err;

@@ -86,6 +86,7 @@ static json_t *arenas(const struct heap *h, bool *ok)
 		value_set(o, "returnable_top_bytes", value_count(a->returnable_top), ok);
 		value_set(o, "held_cached_bytes", value_count(a->held_cached), ok);
 		value_set(o, "held_top_bytes", value_count(a->held_top), ok);
+		value_set(o, "held_unit_bytes", value_count(a->held_unit), ok);
 		value_append(list, o, ok);
 	}
 	return list;

@@ -50,6 +50,7 @@ static void take_arena(struct fields *f, const json_t *o, struct heap_arena *a)
 		.returnable_top = newer(f, o, "returnable_top_bytes"),
 		.held_cached = newer(f, o, "held_cached_bytes"),
 		.held_top = newer(f, o, "held_top_bytes"),
+		.held_unit = newer(f, o, "held_unit_bytes"),
 	};
 	if (cached > free)
 		fields_fail(f, "more of an arena is in caches than is free");
