@@ -41,7 +41,7 @@ class Mimalloc:
     def visits_all(self, pattern):
         """2.0 does not visit what threads left that have ended, nor see all that others
         freed; 3.0 not all pages that were full."""
-        return self.version >= "3.6" or (self.version < "3" and pattern not in STARTING)
+        return self.version >= "3.2" or (self.version < "3" and pattern not in STARTING)
 
 
 def patterns():

@@ -20,7 +20,7 @@
 
 /* 64-bit little-endian, as built by default. */
 #define MI_SLICE      (64u << 10) /* MI_SEGMENT_SLICE_SIZE, MI_ARENA_SLICE_SIZE */
-#define MI_RECORD_MAX 128u /* of a page */
+#define MI_RECORD_MAX 136u /* of a page */
 #define MI_BLOCKS_MAX 65536u /* in a page: they are counted in 16 bits */
 #define MI_HEADS_MAX  1024u /* of them where a page is larger than a window */
 #define MI_LISTS      3
@@ -33,6 +33,7 @@ enum mi_start {
 	MI_START_BEHIND_BLOCKS, /* behind the room of some, where they are small */
 	MI_START_POINTER, /* the record has the address */
 	MI_START_OFFSET, /* the record has the distance from itself */
+	MI_START_WORDS, /* the same, 32 bits, in words */
 };
 
 /* struct mi_page_s, offsets in bytes. */
@@ -42,6 +43,7 @@ struct mi_page_layout {
 	uint32_t used, capacity, reserved; /* 16 bits each */
 	uint32_t size, size_bytes; /* of a block */
 	uint32_t heap; /* that owns the page */
+	uint32_t keys; /* two, by which lists are encoded; 0: they are not */
 	enum mi_start begins;
 	uint32_t start; /* of the blocks; where the record has it */
 	uint32_t thread, memid; /* only in 3.x */
@@ -55,6 +57,7 @@ struct mi_page {
 	uint64_t size; /* of a block */
 	uint32_t used, capacity, reserved; /* blocks */
 	uint64_t list[MI_LISTS]; /* the first of each */
+	uint64_t keys[2];
 	uint64_t heap;
 	bool fresh; /* the record was read just now */
 	bool gone; /* no thread's, and empty: it was given up since its arena was read */
@@ -84,7 +87,9 @@ enum mi_option {
 	MI_OPTION_PURGE_MULT,
 	MI_OPTION_PURGE_DECOMMITS,
 	MI_OPTION_PURGE_MIN_SIZE, /* KiB; 3.6 */
-	MI_OPTION_ALLOW_THP,
+	MI_OPTION_MINIMAL_PURGE, /* the same; 3.1.6 to 3.4 */
+	MI_OPTION_ALLOW_THP, /* 2, since 3.3.2, or not 0: huge pages are purged whole */
+	MI_OPTION_NUMA_LOCAL, /* since 3.3.2 */
 	MI_OPTIONS
 };
 
@@ -107,6 +112,8 @@ struct mi_arena_layout {
 	uint32_t bitmaps; /* the pointers */
 	uint32_t pages; /* the pointer to another, of slices that pages begin at; or 0 */
 	uint32_t kind_mapped, kind_arena; /* MI_MEM_OS, MI_MEM_ARENA */
+	bool heaps; /* each but the main one has a bitmap of its own for its pages */
+	uint32_t records; /* the pointer to the records of pages, one a slice; or 0 */
 	uint32_t region; /* slices with the records of their pages before them; or 0 */
 	uint32_t map_head; /* bytes before the page map, in what leads to it */
 };
@@ -118,6 +125,10 @@ struct mi_layout {
 	const struct mi_segment_layout *segment; /* 2.x */
 };
 
+/* mimalloc_arena_layouts.c */
+extern const struct mi_layout mi_arena_layouts[];
+extern const size_t mi_arena_layout_count;
+
 struct mimalloc {
 	struct heap *heap; /* that this is the private part of */
 	const struct heap_source *src;
@@ -128,6 +139,7 @@ struct mimalloc {
 	uint64_t map; /* 3.x: address of the page map; 0: not found */
 	uint64_t arenas[MI_ARENAS_MAX]; /* 3.x: addresses of their records */
 	size_t narenas;
+	bool thp; /* 3.x: it found that the system gives huge pages; or it is not known */
 	bool loaded; /* some mimalloc is, and was set up */
 	struct mi_piece *pieces; /* by address, disjoint */
 	size_t npieces, pieces_cap;
@@ -217,7 +229,8 @@ int mi_find_map(struct mimalloc *m, const struct mi_page *p);
 int mi_walk_map(struct mimalloc *m);
 int mi_walk_lone_page(struct mimalloc *m, const struct mi_piece *p);
 
-/* mimalloc_options.c: fills option and loaded. 0 or -errno. */
+/* mimalloc_options.c: fills option and loaded; thp. 0 or -errno. */
 int mi_find_options(struct mimalloc *m);
+int mi_find_thp(struct mimalloc *m);
 
 #endif

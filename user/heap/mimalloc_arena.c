@@ -12,7 +12,6 @@
 
 #include "heap/data.h"
 
-#define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define CHUNK_BITS  512u /* MI_BCHUNK_BITS */
 #define CHUNK_BYTES (CHUNK_BITS / 8)
 #define CHUNKS_MAX  512u /* MI_BITMAP_MAX_CHUNK_COUNT */
@@ -23,62 +22,6 @@
 #define SAMPLE	    2000u /* pages that a layout is judged by */
 #define TRIES_MAX   65536u /* words that could lead to an arena, or to the map */
 
-static const struct mi_page_layout page_3_0 = {
-	.bytes = 120,
-	.list = { 8, 24, 32 },
-	.used = 16,
-	.capacity = 18,
-	.reserved = 20,
-	.size = 40,
-	.size_bytes = 8,
-	.heap = 64,
-	.begins = MI_START_POINTER,
-	.start = 48,
-	.thread = 0,
-	.memid = 96,
-};
-
-/* No source of it was at hand: offsets by looks at processes, checked by their books. */
-static const struct mi_page_layout page_3_6 = {
-	.bytes = 128,
-	.list = { 16, 24, 64 },
-	.used = 40,
-	.capacity = 56,
-	.reserved = 58,
-	.size = 32,
-	.size_bytes = 8,
-	.heap = 72,
-	.begins = MI_START_OFFSET,
-	.start = 48,
-	.thread = 8,
-	.memid = 104,
-};
-
-static const struct mi_arena_layout arena_3_0 = {
-	.slices = 32,
-	.info_slices = 40,
-	.bitmaps = 64,
-	.pages = 96,
-	.kind_mapped = 4,
-	.kind_arena = 7,
-};
-
-static const struct mi_arena_layout arena_3_6 = {
-	.at = 8 * MI_SLICE,
-	.slices = 48,
-	.info_slices = 56,
-	.bitmaps = 112,
-	.kind_mapped = 3,
-	.kind_arena = 6,
-	.region = 4096,
-	.map_head = 80,
-};
-
-static const struct mi_layout layouts[] = {
-	{ "3.0", &page_3_0, &arena_3_0, NULL },
-	{ "3.6", &page_3_6, &arena_3_6, NULL },
-};
-
 enum { BITS_FREE, BITS_COMMITTED, BITS_DIRTY, BITS_PURGE, BITMAPS };
 
 /* An arena's record, and its bitmaps as far as they matter. */
@@ -86,6 +29,7 @@ struct arena {
 	uint64_t start, record;
 	uint32_t slices, info;
 	bool pinned;
+	uint64_t records; /* of pages, one a slice; 0: they are at the slices */
 	uint8_t *free, *purge,
 		*pages; /* a bit a slice; pages only where the layout has it */
 	uint64_t line_at; /* where the last looked at records of pages are; 0: nowhere */
@@ -156,15 +100,17 @@ int mi_try_arena(struct mimalloc *m, uint64_t record)
 
 	if (known_arena(m, record) || m->narenas == MI_ARENAS_MAX)
 		return 0;
-	for (size_t i = 0; i < COUNT(layouts); i++) {
-		if (m->layout && m->layout != &layouts[i])
+	for (size_t i = 0; i < mi_arena_layout_count; i++) {
+		const struct mi_layout *l = &mi_arena_layouts[i];
+
+		if (m->layout && m->layout != l)
 			continue;
-		err = read_record(m, layouts[i].arena, record, &a, raw);
+		err = read_record(m, l->arena, record, &a, raw);
 		if (err == -ESRCH)
 			return err;
 		if (err)
 			continue;
-		m->layout = &layouts[i];
+		m->layout = l;
 		p.start = a.start;
 		p.end = a.start + (uint64_t)a.slices * MI_SLICE;
 		m->arenas[m->narenas++] = record;
@@ -208,6 +154,15 @@ static void drop_arena(struct arena *a)
 	a->free = a->purge = a->pages = NULL;
 }
 
+/* Whether the records of pages lie behind the arena's own, as many as it has slices. */
+static bool records_fit(const struct mimalloc *m, const struct arena *a)
+{
+	uint64_t bytes = (uint64_t)a->slices * m->layout->page->bytes;
+	uint64_t end = a->start + (uint64_t)a->info * MI_SLICE;
+
+	return a->records > a->record && a->records < end && bytes <= end - a->records;
+}
+
 /* Reads an arena's record and bitmaps anew; drop_arena(), also when it fails. */
 static int load_arena(struct mimalloc *m, uint64_t record, struct arena *a)
 {
@@ -221,6 +176,9 @@ static int load_arena(struct mimalloc *m, uint64_t record, struct arena *a)
 	err = read_record(m, l, record, a, raw);
 	if (err)
 		return err;
+	a->records = l->records ? get64(raw, l->records) : 0;
+	if (a->records && !records_fit(m, a))
+		return -EPROTO;
 	bytes = a->slices / 8;
 	a->free = malloc(bytes);
 	a->purge = malloc(bytes);
@@ -239,19 +197,14 @@ static int load_arena(struct mimalloc *m, uint64_t record, struct arena *a)
 	return err;
 }
 
-/*
- * Where the record of the page at slice @i is: at the slice, or among those at the head
- * of the slice's region, which then points to itself. 0: there is none.
- */
-static int find_record(struct mimalloc *m, struct arena *a, uint32_t i, uint64_t *record)
+/* Of an arena that has the records at the head of the regions that the pages lie in. */
+static int find_in_region(struct mimalloc *m, struct arena *a, uint32_t i,
+			  uint64_t *record)
 {
 	uint32_t region = m->layout->arena->region;
 	uint64_t slice = a->start + (uint64_t)i * MI_SLICE, self, entry;
 	int err;
 
-	*record = slice;
-	if (!region)
-		return bit(a->pages, i);
 	entry = a->start + (uint64_t)(i - i % region) * MI_SLICE +
 		(uint64_t)(i % region) * m->layout->page->bytes;
 	if (a->line_at != entry - entry % LINE) {
@@ -266,13 +219,48 @@ static int find_record(struct mimalloc *m, struct arena *a, uint32_t i, uint64_t
 	return self == entry || self == slice;
 }
 
+/* Whether @memid is of what begins at slice @i. */
+static bool is_of_slice(const struct mimalloc *m, const struct arena *a, uint32_t i,
+			const uint8_t *memid)
+{
+	uint32_t count = get32(memid, MEMID_COUNT);
+
+	return get64(memid, MEMID_ARENA) == a->record && get32(memid, MEMID_INDEX) == i &&
+	       count && count <= a->slices - i &&
+	       get32(memid, MEMID_KIND) == m->layout->arena->kind_arena;
+}
+
+/*
+ * Where the record of the page at slice @i is: among those at the head of the arena,
+ * where the size of its blocks says so, or at the slice. 0: there is none.
+ */
+static int find_record(struct mimalloc *m, struct arena *a, uint32_t i, uint64_t *record)
+{
+	const struct mi_page_layout *l = m->layout->page;
+	uint8_t raw[MI_RECORD_MAX];
+	int err = 0;
+
+	if (m->layout->arena->region)
+		return find_in_region(m, a, i, record);
+	if (a->records) {
+		*record = a->records + (uint64_t)i * l->bytes;
+		err = mi_read_sparse(m, *record, raw, l->bytes);
+		if (err || get64(raw, l->size))
+			return err ? err : 1;
+	}
+	*record = a->start + (uint64_t)i * MI_SLICE;
+	if (bit(a->pages, i) || !m->layout->arena->heaps)
+		return bit(a->pages, i);
+	err = mi_read_sparse(m, *record, raw, l->bytes);
+	return err ? err : is_of_slice(m, a, i, raw + l->memid);
+}
+
 /* 1: a page that begins at slice @i; 0: there is none; -EPROTO: it makes no sense. */
 static int page_at(struct mimalloc *m, struct arena *a, uint32_t i, struct mi_page *p)
 {
 	const struct mi_page_layout *l = m->layout->page;
 	uint8_t raw[MI_RECORD_MAX];
 	const uint8_t *memid = raw + l->memid;
-	uint32_t count;
 	int found = mi_spend(m, 1);
 
 	if (!found)
@@ -283,15 +271,12 @@ static int page_at(struct mimalloc *m, struct arena *a, uint32_t i, struct mi_pa
 	if (found < 0)
 		return found;
 	/* It was given up, and is about to be used again. */
-	if (m->layout->arena->region && !get64(raw, l->size))
-		return 0;
-	count = get32(memid, MEMID_COUNT);
-	if (get64(memid, MEMID_ARENA) != a->record || get32(memid, MEMID_INDEX) != i ||
-	    !count || count > a->slices - i ||
-	    get32(memid, MEMID_KIND) != m->layout->arena->kind_arena)
-		return -EPROTO;
 	p->start = a->start + (uint64_t)i * MI_SLICE;
-	p->end = p->start + (uint64_t)count * MI_SLICE;
+	if ((m->layout->arena->region || p->record != p->start) && !get64(raw, l->size))
+		return 0;
+	if (!is_of_slice(m, a, i, memid))
+		return -EPROTO;
+	p->end = p->start + (uint64_t)get32(memid, MEMID_COUNT) * MI_SLICE;
 	p->fresh = true;
 	return mi_parse_page(m, raw, p) ? 1 : -EPROTO;
 }
@@ -340,19 +325,44 @@ static int judge_all(struct mimalloc *m, struct judge *g)
 }
 
 /*
- * The layout is that of an arena that data leads to, if it explains the pages in all
- * of them. Some of these may change while they are looked at.
+ * The layout is that of an arena that data leads to, and of pages the one that explains
+ * those in all arenas best. Some of these may change while they are looked at.
  */
+static int choose_layout(struct mimalloc *m, struct judge *best)
+{
+	const struct mi_layout *end = mi_arena_layouts + mi_arena_layout_count;
+	const struct mi_layout *first = m->layout;
+	int err = 0;
+
+	*best = (struct judge){ .bad = SIZE_MAX };
+	for (const struct mi_layout *l = first; !err && best->bad && l && l < end; l++) {
+		const struct mi_layout *kept = m->layout;
+		struct judge g = { 0 };
+
+		if (l->arena != first->arena)
+			break;
+		m->layout = l;
+		err = judge_all(m, &g);
+		if (g.good && g.bad < best->bad)
+			*best = g;
+		else
+			m->layout = kept;
+	}
+	return err;
+}
+
 int mi_find_arenas_root(struct mimalloc *m)
 {
 	struct arena_scan s = { .scan.window = scan_for_arenas, .m = m };
-	struct judge g = { 0 };
+	struct judge g;
 	int err = data_scan(m->src, &s.scan);
 
 	if (!err)
-		err = judge_all(m, &g);
+		err = choose_layout(m, &g);
 	if (!err && g.good && g.bad <= g.good / 4) {
 		err = mi_find_map(m, &g.page);
+		if (!err)
+			err = mi_find_thp(m);
 		return err ? err : 1;
 	}
 	m->layout = NULL;
@@ -375,6 +385,14 @@ int mi_find_arenas(struct mimalloc *m)
 	return err;
 }
 
+/* Whether what is purged is at least a huge page. */
+static bool purges_huge_pages(const struct mimalloc *m)
+{
+	int64_t thp = m->option[MI_OPTION_ALLOW_THP];
+
+	return m->thp && (m->option_known[MI_OPTION_NUMA_LOCAL] ? thp == 2 : thp != 0);
+}
+
 /*
  * How many slices are purged together at least, and aligned to as many; 0: none are, or
  * it is not known. With huge pages it is a huge page's; without, a page.
@@ -383,7 +401,9 @@ static uint32_t slices_purged(const struct mimalloc *m)
 {
 	const bool *known = m->option_known;
 	const int64_t *option = m->option;
-	int64_t kib = option[MI_OPTION_PURGE_MIN_SIZE];
+	enum mi_option least = known[MI_OPTION_PURGE_MIN_SIZE] ? MI_OPTION_PURGE_MIN_SIZE
+							       : MI_OPTION_MINIMAL_PURGE;
+	int64_t kib = option[least];
 	uint64_t slices;
 
 	if (!known[MI_OPTION_PURGE_DELAY] || !known[MI_OPTION_PURGE_DECOMMITS] ||
@@ -391,10 +411,10 @@ static uint32_t slices_purged(const struct mimalloc *m)
 		return 0;
 	if (known[MI_OPTION_PURGE_MULT] && option[MI_OPTION_PURGE_MULT] <= 0)
 		return 0;
-	if (!known[MI_OPTION_PURGE_MIN_SIZE])
+	if (!known[least])
 		return 1;
 	if (kib <= 0)
-		kib = option[MI_OPTION_ALLOW_THP] == 2 ? 2048 : 4;
+		kib = purges_huge_pages(m) ? 2048 : 4;
 	slices = ((uint64_t)kib * 1024 + MI_SLICE - 1) / MI_SLICE;
 	return slices < FIELD ? (uint32_t)slices : FIELD;
 }

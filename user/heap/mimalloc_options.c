@@ -10,6 +10,16 @@
 
 #include "heap/data.h"
 
+/* struct mi_os_mem_config_s (prim.h). */
+#define OS_PAGE	       0u
+#define OS_LARGE       8u
+#define OS_GRANULARITY 16u
+#define OS_ADDRESS     32u /* bits of an address */
+#define OS_FLAGS       40u /* four bytes */
+#define OS_THP	       43u
+#define OS_BYTES       48u
+#define LARGE_PAGE     (2u << 20)
+
 /* struct mi_option_desc_s. */
 #define OPTION_VALUE 0u
 #define OPTION_INIT  8u /* enum mi_init_e; 0: it was not asked for yet */
@@ -33,7 +43,9 @@ static const char *const names[MI_OPTIONS] = {
 	[MI_OPTION_PURGE_MULT] = "arena_purge_mult",
 	[MI_OPTION_PURGE_DECOMMITS] = "purge_decommits",
 	[MI_OPTION_PURGE_MIN_SIZE] = "arena_purge_min_size",
+	[MI_OPTION_MINIMAL_PURGE] = "minimal_purge_size",
 	[MI_OPTION_ALLOW_THP] = "allow_thp",
+	[MI_OPTION_NUMA_LOCAL] = "arena_is_numa_local",
 };
 
 struct option_scan {
@@ -110,4 +122,44 @@ int mi_find_options(struct mimalloc *m)
 		take_option(m, raw);
 	}
 	return err == -ESRCH ? err : 0;
+}
+
+struct os_scan {
+	struct data_scan scan;
+	uint32_t page_size;
+	bool thp;
+};
+
+static bool is_config(const struct os_scan *s, const uint8_t *raw)
+{
+	uint64_t bits = get64(raw, OS_ADDRESS);
+
+	return get64(raw, OS_PAGE) == s->page_size &&
+	       get64(raw, OS_LARGE) == LARGE_PAGE &&
+	       get64(raw, OS_GRANULARITY) == s->page_size && bits >= 32 && bits <= 57 &&
+	       !(get32(raw, OS_FLAGS) & ~0x01010101u);
+}
+
+static int scan_for_config(struct data_scan *scan, uint64_t addr, const uint8_t *buf,
+			   size_t len)
+{
+	struct os_scan *s = (struct os_scan *)scan;
+
+	(void)addr;
+	for (size_t i = 0; i + OS_BYTES <= len; i += 8)
+		if (is_config(s, buf + i)) {
+			s->thp = buf[i + OS_THP];
+			return 1;
+		}
+	return 0;
+}
+
+int mi_find_thp(struct mimalloc *m)
+{
+	struct os_scan s = { .scan.window = scan_for_config,
+			     .page_size = m->src->target->reader.page_size };
+	int found = data_scan(m->src, &s.scan);
+
+	m->thp = found == 0 || s.thp;
+	return found < 0 ? found : 0;
 }

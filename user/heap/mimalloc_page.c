@@ -35,6 +35,8 @@ static uint64_t first_block(const struct mi_page_layout *l, const uint8_t *raw,
 		return get64(raw, l->start);
 	case MI_START_OFFSET:
 		return p->record + get64(raw, l->start);
+	case MI_START_WORDS:
+		return p->record + (uint64_t)get32(raw, l->start) * WORD;
 	case MI_START_BEHIND_BLOCKS:
 		if (p->size > ONE_MAX)
 			return p->start;
@@ -58,6 +60,8 @@ bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page 
 	p->reserved = get16(raw, l->reserved);
 	for (int i = 0; i < MI_LISTS; i++)
 		p->list[i] = get64(raw, l->list[i]) & ~(uint64_t)TAGS;
+	for (int i = 0; i < 2; i++)
+		p->keys[i] = l->keys ? get64(raw, l->keys + i * WORD) : 0;
 	p->heap = get64(raw, l->heap) & ~(uint64_t)TAGS;
 	p->gone = l->memid && !p->used && !(get64(raw, l->thread) & ~(uint64_t)TAGS);
 	p->blocks = first_block(l, raw, p);
@@ -100,8 +104,8 @@ static int fill(struct mimalloc *m, const struct mi_page *p)
 }
 
 /* The word at the head of block @i. */
-static int read_next(struct mimalloc *m, const struct mi_page *p, uint64_t i,
-		     uint64_t *next)
+static int read_head(struct mimalloc *m, const struct mi_page *p, uint64_t i,
+		     uint64_t *head)
 {
 	uint64_t off = p->blocks + i * p->size - p->start;
 	int err = m->filled ? 0 : fill(m, p);
@@ -109,13 +113,33 @@ static int read_next(struct mimalloc *m, const struct mi_page *p, uint64_t i,
 	if (err)
 		return err;
 	if (!m->in_window) {
-		*next = m->words[i];
+		*head = m->words[i];
 		return m->there[i] ? 0 : -ENODATA;
 	}
-	*next = get64(m->data, off);
+	*head = get64(m->data, off);
 	return page_is_resident(m->present[off / m->src->target->reader.page_size])
 		       ? 0
 		       : -ENODATA;
+}
+
+/* mi_ptr_decode() of internal.h: what leads to the record leads nowhere. */
+static uint64_t decode_next(const struct mi_page *p, uint64_t head)
+{
+	unsigned int by = p->keys[0] % 64;
+	uint64_t word = head - p->keys[0];
+
+	word = (by ? word >> by | word << (64 - by) : word) ^ p->keys[1];
+	return word == p->record ? 0 : word;
+}
+
+static int read_next(struct mimalloc *m, const struct mi_page *p, uint64_t i,
+		     uint64_t *next)
+{
+	int err = read_head(m, p, i, next);
+
+	if (!err && m->layout->page->keys)
+		*next = decode_next(p, *next);
+	return err;
 }
 
 static bool is_free(const struct mimalloc *m, uint64_t i)
