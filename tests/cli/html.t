@@ -175,6 +175,31 @@ def check_table(driver, seen):
     tap.ok(sizes == sorted(sizes, reverse=True), "mappings: sorted by a key on a header")
 
 
+def check_paper(driver):
+    """Whatever the screen was like, paper is white, and nothing is cut off."""
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [
+        {"name": "prefers-color-scheme", "value": "dark"}]})
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                           {"width": 720, "height": 1000, "deviceScaleFactor": 1,
+                            "mobile": False})
+    cut = driver.execute_script(
+        "return [document.documentElement, ...document.querySelectorAll('main, .wide')]"
+        ".filter(e => e.scrollWidth > 720).map(e => e.className)")
+    colour = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    tap.ok(not cut and colour == "rgb(255, 255, 255)", "on paper", (cut, colour))
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    driver.execute_script("window.prints = []; for (const name of ['beforeprint', "
+                          "'afterprint']) window.addEventListener(name, () => window.prints."
+                          "push(document.getElementById('map').getAttribute('viewBox')))")
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
+                           {"width": 1500, "height": 900, "deviceScaleFactor": 1,
+                            "mobile": False})
+    pdf = driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
+    boxes = driver.execute_script("return window.prints")
+    tap.ok(len(pdf) > 10000 and len(boxes) == 2 and boxes[0].startswith("0 0 720 ") and
+           not boxes[1].startswith("0 0 720 "), "it prints, drawn for paper meanwhile", boxes)
+
+
 def check_layout(driver):
     for width in 420, 1500:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
@@ -189,8 +214,7 @@ def check_layout(driver):
             "return getComputedStyle(document.body).backgroundColor")
         level = [int(n) for n in re.findall(r"\d+", colour)][:3]
         tap.ok((max(level) < 100) == is_dark, f"{scheme} mode", colour)
-    pdf = driver.execute_cdp_cmd("Page.printToPDF", {})["data"]
-    tap.ok(len(pdf) > 10000, "it prints", len(pdf))
+    check_paper(driver)
 
 
 def check_recording(driver, pid, home):
@@ -206,6 +230,9 @@ def check_recording(driver, pid, home):
     tap.ok([[*look[:5], *look[5]] for look in looks] == rows and len(rows) == 10000,
            "10,000 looks, as SQLite has them", (len(looks), looks[:1], rows[:1]))
     open_page(driver, path)
+    told = driver.find_element(By.CSS_SELECTOR, "#timeline").find_element(
+        By.XPATH, "..").text
+    tap.ok("10,000 looks" in told, "all of them are on the page", told)
     check_zoom(driver, "timeline")
     svg = driver.find_element(By.ID, "timeline")
     driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", svg)

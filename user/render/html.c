@@ -77,7 +77,7 @@ int html_begin(struct html *h, FILE *out)
 	return 0;
 }
 
-/* [milliseconds, RSS, swap, live, stranded, [resident by class]] */
+/* [milliseconds, RSS, swap, live, stranded, [resident by class]], on a line: see page.js. */
 int html_row(struct html *h, const struct moment *m)
 {
 	static const enum quantity first[] = { QUANTITY_RSS, QUANTITY_SWAP, QUANTITY_LIVE,

@@ -3,9 +3,8 @@
 "use strict";
 (() => {
 const snapshot = JSON.parse(document.getElementById("snapshot").textContent);
-const looks = JSON.parse(document.getElementById("looks").textContent).map(
-	([time, rss, swap, live, stranded, resident]) =>
-		({ time, rss, swap, live, stranded, resident }));
+let looks = [];
+const by_time = d3.bisector(l => l.time);
 const page = d3.select("#page");
 
 /*
@@ -94,7 +93,7 @@ function heading() {
 	page.append("p").attr("class", "soft").text(
 		[`${snapshot.host}, Linux ${snapshot.kernel}`, snapshot.time,
 		 `swapped ${bytes(p.swap_bytes)}`, `${p.threads} thread${p.threads === 1 ? "" : "s"}`,
-		 `page facts by ${snapshot.source}`, p.cgroup].filter(t => t).join(" · "));
+		 `page facts by ${snapshot.source}`, p.cgroup && `cgroup ${p.cgroup}`].filter(t => t).join(" · "));
 	for (const w of snapshot.warnings)
 		page.append("p").text(`Note: ${w}`);
 }
@@ -123,11 +122,10 @@ function ledger() {
 	const s = section("The ledger", "Each resident page is in one line; they add up to RSS.");
 	const idle = snapshot.idle_ns !== null;
 	const table = s.append("div").attr("class", "wide").append("table").attr("id", "ledger");
-	const names = ["class", "resident", "swapped", ...(idle ? ["idle"] : []), "share of RSS"];
+	const names = ["class", "resident", "swapped", ...(idle ? ["idle"] : []), "share of RSS", ""];
 
 	table.append("thead").append("tr").selectAll("th").data(names).join("th")
-		.attr("scope", "col").attr("class", (d, i) => i && i < names.length - 1 ?
-			"number" : null).text(d => d);
+		.attr("scope", "col").attr("class", (d, i) => i ? "number" : null).text(d => d);
 	const rows = table.append("tbody").selectAll("tr")
 		.data(snapshot.ledger.filter(l => l.resident_bytes || l.swapped_bytes)).join("tr");
 	rows.append("td").text(l => l.class);
@@ -140,20 +138,19 @@ function ledger() {
 			show_bytes(row.append("td"), l.idle_bytes);
 		const share = snapshot.process.rss_bytes ?
 			l.resident_bytes / snapshot.process.rss_bytes : 0;
-		const svg = row.append("td").style("width", "40%").append("svg")
+		row.append("td").attr("class", "number").text(`${(share * 100).toFixed(1)} %`);
+		const svg = row.append("td").attr("class", "bar").append("svg")
 			.attr("id", `bar-${l.class.replace(".", "-")}`).attr("height", 16)
-			.attr("role", "img").attr("aria-label", `${(share * 100).toFixed(1)} %`);
+			.attr("aria-hidden", true);
 		define_hatches(svg);
-		svg.append("rect").attr("height", 16).attr("width", `${share * 84}%`)
+		svg.append("rect").attr("height", 16).attr("width", `${share * 100}%`)
 			.attr("fill", fill_of(svg, l.class));
-		svg.append("text").attr("x", `${share * 84 + 1}%`).attr("y", 12)
-			.text(`${(share * 100).toFixed(1)} %`);
 	});
 	const total = table.append("tfoot").append("tr");
 	total.append("th").attr("scope", "row").text("RSS");
 	show_bytes(total.append("th"), sum(snapshot.ledger.map(l => l.resident_bytes)));
 	show_bytes(total.append("th"), snapshot.process.swap_bytes);
-	total.append("th").attr("colspan", idle ? 2 : 1);
+	total.append("th").attr("colspan", idle ? 3 : 2);
 }
 
 /*
@@ -164,12 +161,23 @@ function zoomable(s, id, label, height, base, draw) {
 	const svg = s.append("svg").attr("id", id).attr("height", height).attr("tabindex", 0)
 		.attr("role", "img").attr("aria-label",
 			`${label} Arrow keys move, plus and minus zoom, 0 shows all.`);
-	let transform = d3.zoomIdentity;
+	const PAPER = 720;
+	let transform = d3.zoomIdentity, drawn = 0;
 	const width = () => svg.node().getBoundingClientRect().width || 900;
+	/* What is in view stays so where it is drawn wider, or less wide. */
+	const scaled = w => d3.zoomIdentity.translate(transform.x * w / drawn, 0)
+		.scale(transform.k);
 
 	function redraw() {
-		draw(transform.rescaleX(base(width())), svg, width());
+		drawn = width();
+		svg.attr("viewBox", `0 0 ${drawn} ${height}`);
+		draw(transform.rescaleX(base(drawn)), svg, drawn);
 		svg.attr("data-zoom", transform.k.toFixed(3));
+	}
+	/* How wide the paper is, is not known yet: it is made to fit. */
+	function redraw_for_paper() {
+		svg.attr("viewBox", `0 0 ${PAPER} ${height}`);
+		draw(scaled(PAPER).rescaleX(base(PAPER)), svg, PAPER);
 	}
 	const zoom = d3.zoom().scaleExtent([1, 1e6]).on("zoom", event => {
 		transform = (event && event.transform ? event : d3.event).transform;
@@ -195,8 +203,12 @@ function zoomable(s, id, label, height, base, draw) {
 		}
 		event.preventDefault();
 	});
-	window.addEventListener("resize", () => { limits(); redraw(); });
-	window.addEventListener("beforeprint", redraw);
+	window.addEventListener("resize", () => {
+		limits();
+		zoom.transform(svg, scaled(width()));
+	});
+	window.addEventListener("beforeprint", redraw_for_paper);
+	window.addEventListener("afterprint", redraw);
 	redraw();
 	return { svg, x: () => transform.rescaleX(base(width())) };
 }
@@ -204,8 +216,8 @@ function zoomable(s, id, label, height, base, draw) {
 /* Of looks that share a pixel, the one with the most RSS: peaks stay. */
 function thin(list, x, width) {
 	const [from, to] = x.domain().map(Number);
-	const shown = list.filter((l, i) => (list[i + 1] || l).time >= from &&
-		(list[i - 1] || l).time <= to);
+	const shown = list.slice(Math.max(0, by_time.left(list, from) - 1),
+				 by_time.right(list, to) + 1);
 	const best = new Map();
 
 	if (shown.length <= width)
@@ -239,14 +251,15 @@ function timeline() {
 
 	if (looks.length < 2)
 		return;
-	const s = section("Over time", `${looks.length} looks. Classes are stacked up to RSS; ` +
-		"dashed: live bytes of the heaps.");
+	const s = section("Over time", `${looks.length.toLocaleString("en")} looks, by UTC. ` +
+		"Classes are stacked up to RSS; dashed: live bytes of the heaps.");
+	const time = d3.extent(looks, l => l.time);
 	const y = d3.scaleLinear().domain([0, d3.max(looks, l => l.rss) || 1])
 		.range([HEIGHT - FOOT, TOP]);
 	const stack = d3.stack().keys(d3.range(CLASSES.length))
 		.value((l, c) => l.resident[c]);
 	const frame = zoomable(s, "timeline", "Memory by class over time.", HEIGHT,
-		width => d3.scaleUtc().domain(d3.extent(looks, l => l.time)).range([0, width]),
+		width => d3.scaleUtc().domain(time).range([0, width]),
 		(x, svg, width) => {
 			const shown = thin(looks, x, width);
 
@@ -274,33 +287,31 @@ function timeline() {
 		.attr("aria-live", "polite").text(told_at(looks[looks.length - 1]));
 	frame.svg.node().addEventListener("mousemove", event => {
 		const left = frame.svg.node().getBoundingClientRect().left;
-		const time = frame.x().invert(event.clientX - left).getTime();
-		const i = d3.bisector(l => l.time).left(looks, time);
+		const at = frame.x().invert(event.clientX - left).getTime();
+		const i = by_time.left(looks, at);
 		const l = [looks[i - 1], looks[i]].filter(n => n)
-			.sort((a, b) => Math.abs(a.time - time) - Math.abs(b.time - time))[0];
+			.sort((a, b) => Math.abs(a.time - at) - Math.abs(b.time - at))[0];
 
 		told.text(told_at(l));
 		frame.svg.select(".cross").attr("visibility", null)
 			.attr("x1", frame.x()(l.time)).attr("x2", frame.x()(l.time));
 	});
-	legend(s);
+	legend(s, (name, c) => looks.some(l => l.resident[c]));
 }
 
-function legend(s) {
-	const used = new Set(snapshot.ledger.filter(l => l.resident_bytes).map(l => l.class));
+function legend(s, is_used) {
 	const p = s.append("p").attr("class", "legend");
 
-	for (const l of looks)
-		l.resident.forEach((n, c) => n && used.add(CLASSES[c]));
-	for (const name of CLASSES.filter(n => used.has(n))) {
-		const svg = p.append("svg").attr("class", "swatch").attr("width", 18)
+	for (const name of CLASSES.filter(is_used)) {
+		const entry = p.append("span");
+		const svg = entry.append("svg").attr("class", "swatch").attr("width", 18)
 			.attr("height", 18).style("width", "18px")
 			.attr("id", `legend-${legend.count = (legend.count || 0) + 1}`);
 
 		define_hatches(svg);
 		svg.append("rect").attr("width", 18).attr("height", 18)
 			.attr("fill", fill_of(svg, name));
-		p.append("span").text(` ${name}   `);
+		entry.append("span").text(` ${name}`);
 	}
 }
 
@@ -371,8 +382,6 @@ function draw_map(x, svg, width, list) {
 			.attr("width", w).attr("height", AGE).attr("fill", "var(--ink)")
 			.attr("fill-opacity", .08 + .92 * Math.min(1, p.referenced / here));
 	}
-	svg.append("text").attr("y", HIGH + AGE + 18)
-		.text("lower strip: dark where referenced lately, as far as the kernel noticed");
 }
 
 function address_map() {
@@ -381,12 +390,13 @@ function address_map() {
 	if (!list.length)
 		return;
 	const s = section("The address space", "From low addresses on the left to high ones; a " +
-		"mapping is as wide as what it has in memory. Heights are shares of classes.");
+		"mapping is as wide as what it has in memory. Heights are shares of classes. The " +
+		"lower strip is dark where it was referenced lately, as far as the kernel noticed.");
 	const total = list[list.length - 1].to;
-	const frame = zoomable(s, "map", "Mappings by class.", 160,
+	const frame = zoomable(s, "map", "Mappings by class.", 144,
 		width => d3.scaleLinear().domain([0, total]).range([0, width]),
 		(x, svg, width) => draw_map(x, svg, width, list));
-	const told = s.append("p").attr("class", "told").attr("id", "map-told")
+	const told = s.append("p").attr("class", "told screen").attr("id", "map-told")
 		.attr("aria-live", "polite").text("Point at a mapping, or click it to find its row.");
 	const under = event => {
 		const left = frame.svg.node().getBoundingClientRect().left;
@@ -407,7 +417,7 @@ function address_map() {
 		if (p && !event.defaultPrevented)
 			regions.find(p.index);
 	});
-	legend(s);
+	legend(s, name => list.some(p => p.r.classes[name]));
 }
 
 /* A table that sorts by its headers. Columns are [name, value of a row, is bytes]. */
@@ -447,8 +457,7 @@ function sortable(where, id, columns, rows, limit) {
 		fill();
 	});
 	return { body, fill, sort: c => { order = c; falling = true; return fill(); },
-		 filter: f => { filter = f; return fill(); },
-		 show_all: () => { limit = Infinity; fill(); } };
+		 filter: f => { filter = f; return fill(); } };
 }
 
 const COUNTS = [["mapped", "mapped_bytes"], ["resident", "resident_bytes"],
@@ -456,6 +465,8 @@ const COUNTS = [["mapped", "mapped_bytes"], ["resident", "resident_bytes"],
 		["returnable", "returnable_bytes"], ["held", "held_bytes"]];
 
 function allocators() {
+	const SHOWN = 300;
+
 	snapshot.allocators.forEach((a, i) => {
 		const s = section(`${a.name} ${a.version || ""}`.trim(),
 			`${a.status}${a.reason ? `: ${a.reason}` : ""}. Live ` +
@@ -465,7 +476,9 @@ function allocators() {
 		const columns = [["arena", r => r.kind], ["address", r => r.address || ""],
 			...COUNTS.map(([name, key]) => [name, r => r[key], true])];
 
-		sortable(s, `arenas-${i}`, columns, a.arenas, Infinity).sort(columns[3]);
+		if (sortable(s, `arenas-${i}`, columns, a.arenas, SHOWN).sort(columns[3]) > SHOWN)
+			s.append("p").attr("class", "soft").text(
+				`${SHOWN} of ${a.arenas.length} arenas are shown.`);
 	});
 }
 
@@ -500,11 +513,36 @@ function regions() {
 	};
 }
 
-heading();
-verdicts();
-ledger();
-timeline();
-address_map();
-allocators();
-regions();
+/* Lets the browser draw, and answer, before what comes next. */
+function breathe() {
+	return new Promise(go_on => setTimeout(go_on));
+}
+
+/*
+ * There may be hundreds of thousands, each on a line of its own. In order of time, which a
+ * clock that was set back makes another than that in which they were taken.
+ */
+async function read_looks() {
+	const AT_ONCE = 20000;
+	const lines = document.getElementById("looks").textContent.slice(1, -1).split(",\n");
+	const read = [];
+
+	for (let i = 0; i < lines.length; i += AT_ONCE) {
+		const some = JSON.parse(`[${lines.slice(i, i + AT_ONCE).join(",")}]`);
+
+		for (const [time, rss, swap, live, stranded, resident] of some)
+			read.push({ time, rss, swap, live, stranded, resident });
+		await breathe();
+	}
+	looks = read.sort((a, b) => a.time - b.time);
+}
+
+async function draw_all() {
+	for (const draw of [heading, verdicts, ledger, read_looks, timeline, address_map,
+			    allocators, regions]) {
+		await draw();
+		await breathe();
+	}
+}
+draw_all();
 })();
