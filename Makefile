@@ -24,7 +24,7 @@ D3 ?= /usr/share/nodejs/d3/dist/d3.min.js
 D3_LICENCE ?= /usr/share/doc/node-d3/copyright
 
 PACKAGES := libnl-3.0 libnl-genl-3.0 jansson ncursesw libdw libelf sqlite3 libzstd
-SOURCES := $(filter-out user/static/%,$(wildcard user/*.c user/*/*.c))
+SOURCES := $(filter-out user/static/%,$(sort $(wildcard user/*.c user/*/*.c)))
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 MANPAGES := $(wildcard Documentation/*.1)
 
@@ -46,7 +46,9 @@ endif
 LIB_CFLAGS := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null))
 LIBS := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -liberty -lm -pthread
 ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAGS)
-ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong $(CFLAGS)
+# Where it was built is not in what was built.
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong \
+	-ffile-prefix-map=$(CURDIR)=. $(CFLAGS)
 
 .PHONY: all static kmod check lint bench compare units workloads man install clean
 
@@ -55,7 +57,7 @@ all: $(O)/fallow
 $(O)/fallow: $(OBJECTS)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(O)/%.o: %.c
+$(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -48,9 +48,36 @@ same_version() {
 	[ "$(dpkg-parsechangelog -S Version)" = "$version" ]
 }
 
+copy() { # DIR
+	mkdir -p "$1" && git ls-files -z | cpio -0pdm --quiet "$1"
+}
+
+build_in() { # DIR
+	(cd "$1" && DEB_BUILD_OPTIONS='parallel=2 noautodbgsym' dpkg-buildpackage -us -uc -b)
+}
+
 build() {
-	mkdir -p "$work/source" && git ls-files -z | cpio -0pdm --quiet "$work/source" &&
-		(cd "$work/source" && DEB_BUILD_OPTIONS='parallel=2 noautodbgsym' dpkg-buildpackage -us -uc -b)
+	copy "$work/source" && build_in "$work/source"
+}
+
+# Another folder, time, zone, language and umask, and files that have other times.
+same_packages() {
+	local again=$work/elsewhere/with/a-longer-name deb
+	(
+		umask 077
+		export TZ=Pacific/Kiritimati LC_ALL=C
+		copy "$again/source" && find "$again/source" -exec touch {} + && build_in "$again/source"
+	) || return 1
+	for deb in "$work"/fallow*.deb; do
+		cmp "$deb" "$again/${deb##*/}" || return 1
+	done
+}
+
+# What make alone builds here, and from a copy.
+same_programs() {
+	local copy=$work/copied
+	copy "$copy" && make -s -C "$copy" -j2 all static >&2 &&
+		cmp build/fallow "$copy/build/fallow" && cmp build/fallow-static "$copy/build/fallow-static"
 }
 
 quiet_lintian() {
@@ -165,6 +192,7 @@ no_libraries() {
 arch=$(dpkg --print-architecture)
 run "one version" same_version
 run "packages are built" build
+run "built again elsewhere, they are the same" same_packages
 run "lintian has nothing to say" quiet_lintian
 run "systemd takes the units" units
 run "the tool takes their commands" unit_commands
@@ -185,6 +213,7 @@ else
 	skip "the module's package" "no overlay can be mounted here"
 fi
 run "the static program is built" bare
+run "built elsewhere, both programs are the same" same_programs
 run "it works where nothing else is" bare_reports
 run "it wants no library" no_libraries
 plan
