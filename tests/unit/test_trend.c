@@ -42,6 +42,13 @@ static double tooth(double i, double period, double phase, double height)
 	return height * fmod(i + phase, period) / period;
 }
 
+static bool grows(const double y[LOOKS])
+{
+	struct trend t = fit(y, LOOKS);
+
+	return trend_grows(&t);
+}
+
 static void test_line(void **state)
 {
 	double y[LOOKS];
@@ -109,8 +116,8 @@ static void test_noise(void **state)
 			noise[i] = 20 * chance();
 			leak[i] = noise[i] + 5.0 * (double)i;
 		}
-		steady += fit(noise, LOOKS).kind == TREND_STEADY;
-		found += fit(leak, LOOKS).kind == TREND_STEADY;
+		steady += grows(noise);
+		found += grows(leak);
 		seed = this + 1;
 	}
 	assert_true(steady <= 5);
@@ -150,6 +157,44 @@ static void test_steps(void **state)
 	}
 }
 
+/* Now and then, as if a batch kept what it had: no line, but growth. */
+static void test_bursts(void **state)
+{
+	static const double y[][LOOKS] = {
+		{ 0, 0, 90, 90, 90, 90, 90, 90, 90, 90, 90, 130 },
+		{ 0, 300, 300, 300, 300, 300, 300, 300, 300, 300, 400, 400 },
+		{ 0, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 80 },
+		{ 0, 0, 0, 0, 0, 0, 0, 0, 50, 50, 90, 150 },
+		/* With a little noise, less than is taken back. */
+		{ 0, 1, 90, 88, 89, 90, 87, 89, 90, 89, 88, 130 },
+	};
+	struct trend t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(y) / sizeof(y[0]); i++)
+		assert_true(grows(y[i]));
+	t = fit(y[0], LOOKS);
+	assert_int_equal(t.kind, TREND_BURSTS);
+	assert_int_equal(t.bursts, 2);
+	assert_true(fabs(trend_rise(&t) / (double)MIB - 130) < 1e-6);
+}
+
+/* What is taken back, comes once, or is small beside what came once. */
+static void test_no_bursts(void **state)
+{
+	static const double y[][LOOKS] = {
+		{ 0, 0, 90, 90, 90, 20, 20, 20, 20, 90, 90, 90 },
+		{ 0, 300, 275, 300, 275, 300, 275, 300, 275, 300, 275, 300 },
+		{ 0, 0, 100, 200, 300, 300, 300, 300, 300, 300, 300, 300 },
+		{ 0, 300, 300, 300, 300, 300, 300, 300, 300, 300, 310, 310 },
+		{ 0, 0, 90, 90, 90, 90, 90, 90, 130, 130, 130, 60 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(y) / sizeof(y[0]); i++)
+		assert_int_not_equal(fit(y[i], LOOKS).kind, TREND_BURSTS);
+}
+
 /* Whatever part of it is seen, if one end of a tooth is well within. */
 static void test_saw_tooth(void **state)
 {
@@ -161,7 +206,7 @@ static void test_saw_tooth(void **state)
 
 			for (size_t i = 0; i < LOOKS; i++)
 				y[i] = tooth((double)i, period, phase, 100);
-			assert_int_not_equal(fit(y, LOOKS).kind, TREND_STEADY);
+			assert_false(grows(y));
 		}
 }
 
@@ -178,10 +223,11 @@ static void test_few(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line), cmocka_unit_test(test_anscombe),
-		cmocka_unit_test(test_flat), cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_jump), cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_few),  cmocka_unit_test(test_saw_tooth),
+		cmocka_unit_test(test_line),   cmocka_unit_test(test_anscombe),
+		cmocka_unit_test(test_flat),   cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_jump),   cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_few),    cmocka_unit_test(test_saw_tooth),
+		cmocka_unit_test(test_bursts), cmocka_unit_test(test_no_bursts),
 	};
 
 	return cmocka_run_group_tests_name("trend", tests, NULL, NULL);

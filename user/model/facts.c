@@ -110,7 +110,7 @@ static int64_t rise_of(const struct facts *f, enum series_id id, int64_t change)
 	/* Looks that know so little say nothing against those that read all. */
 	if (id == SERIES_LIVE && growth_doubt(f->growth) > (uint64_t)llabs(change) / 2)
 		return change;
-	return t->kind == TREND_STEADY ? (int64_t)(t->rate * (double)f->interval_ns) : 0;
+	return trend_grows(t) ? (int64_t)(t->rate * (double)f->interval_ns) : 0;
 }
 
 static void collect_rises(struct facts *f)
@@ -160,12 +160,17 @@ bool is_growth(const struct facts *f, enum series_id id, uint64_t doubt)
 #define CERTAIN_LOOKS 8
 #define CERTAIN_R2    0.95
 #define LIKELY_R2     0.9
+/* So many rises, with nothing between, are no chance either. */
+#define LIKELY_BURSTS 3
 
 enum confidence growth_confidence(const struct facts *f, enum series_id id)
 {
 	const struct trend *t = trend_of(f, id);
 	bool is_long = f->interval_ns >= TREND_NS;
 
+	if (t && t->kind == TREND_BURSTS)
+		return is_long && t->bursts >= LIKELY_BURSTS ? CONFIDENCE_LIKELY
+							     : CONFIDENCE_POSSIBLE;
 	if (!t || t->kind != TREND_STEADY)
 		return is_long ? CONFIDENCE_LIKELY : CONFIDENCE_POSSIBLE;
 	if (is_long && t->n >= CERTAIN_LOOKS && t->r2 >= CERTAIN_R2 &&

@@ -210,6 +210,10 @@ static const char *course(const struct facts *f, enum series_id id, char *buf)
 		snprintf(buf, GROWTH_TEXT, "grows by %.1f MiB/min (standard error %.1f)",
 			 trend_per_minute(t) / MIB, t->error * 60e9 / MIB);
 		break;
+	case TREND_BURSTS:
+		snprintf(buf, GROWTH_TEXT, "rose %zu times, by up to %s, and kept it",
+			 t->bursts, size_format(size, (uint64_t)t->jump));
+		break;
 	case TREND_UNCLEAR:
 		snprintf(buf, GROWTH_TEXT, "rises by %.1f MiB/min, maybe by chance",
 			 trend_per_minute(t) / MIB);

@@ -11,6 +11,8 @@
 #define ECHO 0.3
 /* So much of all that a series moves, in one step, is a jump. */
 #define JUMP_SHARE 0.6
+/* So much of the largest rise is a burst as well; half of that, fallen, takes one back. */
+#define BURST_SHARE 0.25
 
 /* A series, in which a jump may be taken back: @by less from index @from on. */
 struct series {
@@ -147,6 +149,33 @@ static bool has_jump(const struct series *s, const struct moves *m, double least
 	       m->fall < m->jump / 2;
 }
 
+/* Rises of @worth or more; one may take several steps, but there is rest between two. */
+static size_t bursts_of(const struct series *s, double worth)
+{
+	bool within = false;
+	size_t n = 0;
+
+	for (size_t i = 1; i < s->n; i++) {
+		bool rises = y_of(s, i) - y_of(s, i - 1) >= worth;
+
+		n += rises && !within;
+		within = rises;
+	}
+	return n;
+}
+
+/* Of a series that no line describes: whether it grows all the same. */
+static bool has_bursts(const struct series *s, const struct moves *m, size_t bursts,
+		       double worth)
+{
+	return s->n >= ENOUGH && bursts > 1 && m->fall <= worth / 2;
+}
+
+static double mean_rate(const struct series *s)
+{
+	return span_of(s) > 0 ? (y_of(s, s->n - 1) - y_of(s, 0)) / span_of(s) : 0;
+}
+
 struct trend trend_fit(const uint64_t *when_ns, const uint64_t *bytes, size_t n,
 		       uint64_t least)
 {
@@ -154,6 +183,7 @@ struct trend trend_fit(const uint64_t *when_ns, const uint64_t *bytes, size_t n,
 	struct trend t = { .n = n };
 	struct moves m;
 	struct line l;
+	double worth;
 
 	if (n < 2)
 		return t;
@@ -171,6 +201,12 @@ struct trend trend_fit(const uint64_t *when_ns, const uint64_t *bytes, size_t n,
 		else
 			t.kind = TREND_JUMP;
 	}
+	worth = fmax((double)least, BURST_SHARE * m.jump);
+	t.bursts = bursts_of(&s, worth);
+	if (t.kind != TREND_STEADY && has_bursts(&s, &m, t.bursts, worth)) {
+		t.kind = TREND_BURSTS;
+		l.rate = mean_rate(&s);
+	}
 	t.span_ns = when_ns[n - 1] - when_ns[0];
 	t.rate = l.rate;
 	t.error = l.error;
@@ -183,9 +219,10 @@ struct trend trend_fit(const uint64_t *when_ns, const uint64_t *bytes, size_t n,
 const char *trend_name(enum trend_kind k)
 {
 	static const char *const names[TREND_KINDS] = {
-		[TREND_NONE] = "none",	   [TREND_FLAT] = "flat",
-		[TREND_STEADY] = "steady", [TREND_JUMP] = "jump",
-		[TREND_SWINGS] = "swings", [TREND_UNCLEAR] = "unclear",
+		[TREND_NONE] = "none",	     [TREND_FLAT] = "flat",
+		[TREND_STEADY] = "steady",   [TREND_BURSTS] = "bursts",
+		[TREND_JUMP] = "jump",	     [TREND_SWINGS] = "swings",
+		[TREND_UNCLEAR] = "unclear",
 	};
 
 	return names[k];
