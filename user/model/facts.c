@@ -181,6 +181,35 @@ enum confidence growth_confidence(const struct facts *f, enum series_id id)
 		       : CONFIDENCE_POSSIBLE;
 }
 
+uint64_t torn_of(const struct facts *f)
+{
+	uint64_t between = f->growth ? 2 * f->growth->torn : 0;
+
+	return between > f->torn ? between : f->torn;
+}
+
+enum confidence live_confidence(const struct facts *f)
+{
+	enum confidence c = growth_confidence(f, SERIES_LIVE);
+	uint64_t rise = (uint64_t)f->rise[SERIES_LIVE];
+
+	if (rise <= f->unsure)
+		return CONFIDENCE_POSSIBLE;
+	if (c != CONFIDENCE_POSSIBLE && rise / TORN_CERTAIN < torn_of(f))
+		c++;
+	return c;
+}
+
+uint64_t fall_of(uint64_t before, uint64_t now)
+{
+	return before != UNKNOWN && before > now ? before - now : 0;
+}
+
+uint64_t swapped_in(const struct facts *f, enum ledger_class c)
+{
+	return fall_of(f->before->ledger[c].swapped, f->now->ledger[c].swapped);
+}
+
 double per_minute(const struct facts *f, enum series_id id)
 {
 	return (double)f->rise[id] / MIB / ((double)f->interval_ns / 60e9);

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many times what half of the looks are torn by is more than they all may be. */
+#define TORN_SHARE 4
+
 struct piece_sum pieces_within(const struct piece *v, size_t n, const struct piece *p)
 {
 	struct piece_sum sum = { 0 };
@@ -149,6 +152,7 @@ static void take_totals(struct growth_look *look, const struct snapshot *s)
 	for (size_t i = 0; i < s->nheaps; i++) {
 		look->quick |= s->heaps[i]->quick;
 		look->doubt += s->heaps[i]->error.live;
+		look->torn += s->heaps[i]->torn;
 	}
 	look->bytes[SERIES_RSS] = s->rss;
 	look->bytes[SERIES_LIVE] = s->live_bytes;
@@ -222,13 +226,46 @@ static struct trend fit(struct points *p)
 	return t;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A look that is torn by more than that, and many others are not, is none of the heaps. */
+static uint64_t torn_limit(const struct growth *g, bool quick, struct points *p)
+{
+	uint64_t median = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		if (g->looks[i].quick == quick)
+			add_point(p, g->looks[i].when_ns, g->looks[i].torn);
+	if (p->n) {
+		qsort(p->bytes, p->n, sizeof(*p->bytes), by_value);
+		median = p->bytes[p->n / 2];
+	}
+	p->n = 0;
+	return TORN_SHARE * median > GROWTH_LEAST ? TORN_SHARE * median : GROWTH_LEAST;
+}
+
+static bool tells_heaps(const struct growth_look *look, bool quick, uint64_t limit)
+{
+	return look->quick == quick && look->torn <= limit;
+}
+
 static void fit_series(struct growth *g, struct points *p)
 {
 	bool quick = prefers_quick(g);
+	uint64_t limit = torn_limit(g, quick, p);
 
+	g->torn = 0;
+	for (size_t i = 0; i < g->n; i++)
+		if (tells_heaps(&g->looks[i], quick, limit) && g->looks[i].torn > g->torn)
+			g->torn = g->looks[i].torn;
 	for (int id = 0; id < SERIES; id++) {
 		for (size_t i = 0; i < g->n; i++)
-			if (!is_of_heap(id) || g->looks[i].quick == quick)
+			if (!is_of_heap(id) || tells_heaps(&g->looks[i], quick, limit))
 				add_point(p, g->looks[i].when_ns, g->looks[i].bytes[id]);
 		g->series[id] = fit(p);
 	}

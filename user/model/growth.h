@@ -41,6 +41,7 @@ struct growth_look {
 	uint64_t when_ns; /* of one clock for all looks */
 	bool quick; /* see struct heap */
 	uint64_t doubt; /* so much of LIVE may be free: heap_error */
+	uint64_t torn; /* bytes of heaps that changed while they were read */
 	uint64_t bytes[SERIES]; /* may be UNKNOWN */
 	struct growth_group *groups; /* by class and name */
 	size_t ngroups;
@@ -64,6 +65,7 @@ struct growth {
 	size_t npieces;
 	/* By growth_fit(). */
 	struct trend series[SERIES];
+	uint64_t torn; /* the most of a look that counts in the series of heaps */
 	struct group_trend *groups; /* what rises most first */
 	size_t ngroups;
 };

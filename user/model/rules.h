@@ -12,6 +12,10 @@
 
 #define MIB (1ull << 20)
 
+/* A rise of what is live by less than so many times what was torn may be that. */
+#define TORN_DOUBT   4
+#define TORN_CERTAIN 32 /* by more than so many, it is not */
+
 /* What is worth a verdict: a tenth of RSS, and more than rounding. */
 #define FLOOR_BYTES (8 * MIB)
 #define FLOOR_SHARE 10
@@ -62,9 +66,24 @@ const struct trend *trend_of(const struct facts *f, enum series_id id);
 bool is_growth(const struct facts *f, enum series_id id, uint64_t doubt);
 /* What that is worth, for the number of looks, how they agree, and their time. */
 enum confidence growth_confidence(const struct facts *f, enum series_id id);
+/* The most that two looks may differ by, for heaps changed while they were read. */
+uint64_t torn_of(const struct facts *f);
+/* Of what is live: also for what is not known of the heaps, or changed meanwhile. */
+enum confidence live_confidence(const struct facts *f);
 double per_minute(const struct facts *f, enum series_id id); /* MiB */
 
+/* How much less there is of something; 0 if it is not known. */
+uint64_t fall_of(uint64_t before, uint64_t now);
+/* What came back from swap between the looks: resident again, though there is no more of it. */
+uint64_t swapped_in(const struct facts *f, enum ledger_class c);
+
+#define VERDICT_BIT(id) (1u << (id))
+
 bool has_verdict(const struct verdicts *all, enum verdict_id id);
+/* Whether a verdict names the cause of what another, of @bytes, would say of them, too. */
+bool explains_verdict(const struct verdict *v, enum verdict_id id, uint64_t bytes);
+/* Whether one that does was spoken already. */
+bool is_explained(const struct verdicts *all, enum verdict_id id, uint64_t bytes);
 struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence c,
 		      uint64_t bytes);
 void evidence(struct verdict *v, const char *fmt, ...)
@@ -96,5 +115,7 @@ void show_idle(const struct facts *f, struct verdict *v);
 void rules_beside(const struct facts *f, struct verdicts *out);
 /* rules_growth.c: what became more between two looks. */
 void rules_growth(const struct facts *f, struct verdicts *out);
+/* rules_unexplained.c: growth of which no other rule speaks; after those. */
+void rule_unexplained(const struct facts *f, struct verdicts *out);
 
 #endif

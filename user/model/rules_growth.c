@@ -15,17 +15,46 @@ static bool is_python(const struct snapshot *s)
 	return !strncmp(base ? base + 1 : s->process.exe, "python", 6);
 }
 
+/*
+ * So much of what is live may be no growth: it was torn, or on swap, or not decoded, or
+ * of an allocator that was not known for one yet.
+ */
+static uint64_t live_doubt(const struct facts *f)
+{
+	const struct ledger_line *was = f->before->ledger, *is = f->now->ledger;
+	uint64_t sum = TORN_DOUBT * f->torn + fall_of(was[LEDGER_HEAP_UNREAD].resident,
+						      is[LEDGER_HEAP_UNREAD].resident);
+
+	for (enum ledger_class c = LEDGER_HEAP_USED; c <= LEDGER_HEAP_UNREAD; c++)
+		sum += swapped_in(f, c);
+	if (f->now->nheaps > f->before->nheaps)
+		sum += fall_of(was[LEDGER_ANON_OTHER].resident,
+			       is[LEDGER_ANON_OTHER].resident);
+	return sum;
+}
+
+static void advise_trace(const struct facts *f, struct verdict *v, const char *what)
+{
+	int pid = (int)f->now->process.pid;
+
+	if (f->now->mappers)
+		advise(v, UNKNOWN, false, "see all call stacks: fallow trace %d", pid);
+	else
+		advise(v, UNKNOWN, false,
+		       "%s: fallow report --trace=30s %d; call stacks: fallow trace %d "
+		       "(takes root; calls that map memory take some microseconds more "
+		       "meanwhile)",
+		       what, pid, pid);
+}
+
 static void rule_live_growth(const struct facts *f, struct verdicts *out)
 {
 	struct verdict *v;
 
 	/* Most of what RSS gained, or RSS gained nothing while blocks took free pages. */
-	if (!is_growth(f, SERIES_LIVE, 4 * f->torn))
+	if (!is_growth(f, SERIES_LIVE, live_doubt(f)))
 		return;
-	v = speak(out, VERDICT_LIVE_GROWTH,
-		  (uint64_t)f->rise[SERIES_LIVE] > f->unsure
-			  ? growth_confidence(f, SERIES_LIVE)
-			  : CONFIDENCE_POSSIBLE,
+	v = speak(out, VERDICT_LIVE_GROWTH, live_confidence(f),
 		  (uint64_t)f->rise[SERIES_LIVE]);
 	show_growth(f, v);
 	evidence(v, "the application holds %.1f MiB/min more",
@@ -34,9 +63,13 @@ static void rule_live_growth(const struct facts *f, struct verdicts *out)
 	advise(v, UNKNOWN, false,
 	       is_python(f->now)
 		       ? "find who allocates: memray attach %d (Python and native "
-			 "stacks), or heaptrack -p %d"
-		       : "find who allocates: heaptrack -p %d, or bcc's memleak -p %d",
+			 "stacks), or heaptrack -p %d: both stop the process to attach, "
+			 "and then each allocation is slower"
+		       : "find who allocates: heaptrack -p %d, which stops the process "
+			 "to attach, or bcc's memleak -p %d; each allocation is slower "
+			 "then",
 	       (int)f->now->process.pid, (int)f->now->process.pid);
+	advise_trace(f, v, "see whose calls make the heap grow");
 	advise(v, 0, false,
 	       "no purge call and no setting of an allocator stops this growth");
 }
@@ -111,39 +144,56 @@ static void show_group(const struct facts *f, struct verdict *v, enum ledger_cla
 		 c == LEDGER_ANON_OTHER ? ", mapped by no allocator that is known" : "");
 }
 
-static void advise_trace(const struct facts *f, struct verdict *v)
+#define FILES 3 /* that are named */
+
+/* Which files of shared memory grow, the fastest first: by the looks, else by the ends. */
+static void show_files(const struct facts *f, struct verdict *v)
 {
-	if (f->now->mappers)
-		advise(v, UNKNOWN, false, "see all call stacks: fallow trace %d",
-		       (int)f->now->process.pid);
-	else
-		advise(v, UNKNOWN, false,
-		       "find the function that maps it: fallow report --trace=30s %d; "
-		       "its call stacks: fallow trace %d",
-		       (int)f->now->process.pid, (int)f->now->process.pid);
+	double least = (double)f->rise[SERIES_CLASS + LEDGER_SHMEM] / FLOOR_SHARE;
+	char name[2 * GROUP_NAME], size[SIZE_TEXT];
+	int shown = 0;
+
+	for (size_t i = 0; f->growth && i < f->growth->ngroups && shown < FILES; i++) {
+		const struct group_trend *g = &f->growth->groups[i];
+
+		if (g->last.class != LEDGER_SHMEM || !trend_grows(&g->trend) ||
+		    trend_rise(&g->trend) < least)
+			continue;
+		escape_terminal(name, sizeof(name), g->last.name);
+		evidence(v, "%s grows by %.1f MiB/min, to %s",
+			 name[0] ? name : "what has no name",
+			 trend_per_minute(&g->trend) / MIB,
+			 size_format(size, g->last.bytes));
+		shown++;
+	}
 }
 
 static void rule_off_heap_growth(const struct facts *f, struct verdicts *out)
 {
 	enum series_id id = SERIES_CLASS + LEDGER_ANON_OTHER;
 	char live[SIZE_TEXT];
+	uint64_t rise = (uint64_t)f->rise[id];
+	bool told = is_explained(out, VERDICT_OFF_HEAP_GROWTH, rise);
 	struct verdict *v;
 
-	if (!is_growth(f, id, f->moved))
+	if (!is_growth(f, id, f->moved + swapped_in(f, LEDGER_ANON_OTHER)))
 		return;
-	v = speak(out, VERDICT_OFF_HEAP_GROWTH, growth_confidence(f, id),
-		  (uint64_t)f->rise[id]);
-	show_growth(f, v);
+	v = speak(out, VERDICT_OFF_HEAP_GROWTH, growth_confidence(f, id), rise);
+	if (!told)
+		show_growth(f, v);
 	evidence(v,
 		 "anonymous memory of no allocator grows by %.1f MiB/min, live blocks by "
 		 "%s "
 		 "in all",
 		 per_minute(f, id), size_format_change(live, f->live_change));
 	show_group(f, v, LEDGER_ANON_OTHER);
+	/* The one above says whose it is, and what to do. */
+	if (told)
+		return;
 	show_pieces(f, v);
 	show_mappers(f, MAPPED_OTHER, v);
 	show_keepers(f, v);
-	advise_trace(f, v);
+	advise_trace(f, v, "find the function that maps it");
 	advise(v, 0, false,
 	       "no purge call and no setting of an allocator stops this growth");
 }
@@ -171,29 +221,33 @@ static void rule_pinned_growth(const struct facts *f, struct verdicts *out)
 		advise(v, UNKNOWN, false,
 		       "unregister what is no longer used: whatever registered it for a "
 		       "device has a call for that");
-	advise_trace(f, v);
+	advise_trace(f, v, "find the function that maps it");
 }
 
 static void rule_shmem_growth(const struct facts *f, struct verdicts *out)
 {
 	enum series_id id = SERIES_CLASS + LEDGER_SHMEM;
+	uint64_t rise = (uint64_t)f->rise[id];
+	bool told = is_explained(out, VERDICT_SHMEM_GROWTH, rise);
 	struct verdict *v;
 
-	if (!is_growth(f, id, f->moved))
+	if (!is_growth(f, id, f->moved + swapped_in(f, LEDGER_SHMEM)))
 		return;
-	v = speak(out, VERDICT_SHMEM_GROWTH, growth_confidence(f, id),
-		  (uint64_t)f->rise[id]);
-	show_growth(f, v);
+	v = speak(out, VERDICT_SHMEM_GROWTH, growth_confidence(f, id), rise);
+	if (!told)
+		show_growth(f, v);
 	evidence(v, "shared memory grows by %.1f MiB/min", per_minute(f, id));
-	show_group(f, v, LEDGER_SHMEM);
+	show_files(f, v);
 	show_mappers(f, MAPPED_SHMEM, v);
+	if (told)
+		return;
 	advise(v, UNKNOWN, false,
-	       "see which: fallow regions %d (memfd, /dev/shm, SysV: ipcs -m); it lives "
-	       "as "
-	       "long as its name or a mapping does: shm_unlink(), ipcrm",
+	       "unmap and unlink what is no longer used (all of it: fallow regions %d; "
+	       "SysV: ipcs -m): it lives as long as its name, a descriptor or a mapping "
+	       "does: munmap(), close(), shm_unlink(), ipcrm",
 	       (int)f->now->process.pid);
 	show_keepers(f, v);
-	advise_trace(f, v);
+	advise_trace(f, v, "find the function that maps it");
 }
 
 /* "grows by 400.0 MiB/min (standard error 1.2)". Returns @buf of GROWTH_TEXT bytes. */
@@ -233,6 +287,20 @@ static const char *course(const struct facts *f, enum series_id id, char *buf)
 	return buf;
 }
 
+static void show_torn(const struct facts *f, struct verdict *v)
+{
+	uint64_t torn = torn_of(f);
+	char size[SIZE_TEXT];
+
+	if (TORN_DOUBT * torn >= GROWTH_FLOOR ||
+	    f->rise[SERIES_LIVE] / TORN_CERTAIN < (int64_t)torn)
+		evidence(
+			v,
+			"heaps changed while they were read: up to %s of what is live or "
+			"free between two looks may be that",
+			size_format(size, torn));
+}
+
 void show_growth(const struct facts *f, struct verdict *v)
 {
 	char rss[GROWTH_TEXT], live[GROWTH_TEXT], fallow[GROWTH_TEXT];
@@ -242,6 +310,8 @@ void show_growth(const struct facts *f, struct verdict *v)
 		evidence(v, "by %zu looks, RSS %s; what is live %s; what is free %s",
 			 f->growth->n, course(f, SERIES_RSS, rss),
 			 course(f, SERIES_LIVE, live), course(f, SERIES_FALLOW, fallow));
+	if (f->before && torn_of(f))
+		show_torn(f, v);
 }
 
 void rules_growth(const struct facts *f, struct verdicts *out)

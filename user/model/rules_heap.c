@@ -108,28 +108,48 @@ static void rule_retention(const struct facts *f, struct verdicts *out)
 }
 
 /* jemalloc's own schedule, by which free pages go back a while after they were freed. */
-static void rule_dirty_decay(const struct facts *f, const struct heap *h,
-			     struct verdicts *out)
+static uint64_t decaying(const struct heap *h)
 {
-	int64_t dirty = (int64_t)setting_of(h, "dirty_decay_ms");
-	int64_t muzzy = (int64_t)setting_of(h, "muzzy_decay_ms");
-	uint64_t bytes = heap_totals(h).returnable;
-	char size[SIZE_TEXT];
-	struct verdict *v;
+	bool decays = !strcmp(h->ops->name, "jemalloc") && h->nsettings &&
+		      (int64_t)setting_of(h, "dirty_decay_ms") >= 0 &&
+		      (int64_t)setting_of(h, "muzzy_decay_ms") >= 0;
 
-	if (!h->nsettings || dirty < 0 || muzzy < 0 || !significant(f, bytes))
-		return;
-	v = speak(out, VERDICT_DIRTY_DECAY, CONFIDENCE_CERTAIN, bytes);
+	return decays ? heap_totals(h).returnable : 0;
+}
+
+static void show_decay(const struct heap *h, struct verdict *v)
+{
+	char size[SIZE_TEXT];
+
 	evidence(v,
 		 "%s of %s's free pages are dirty or muzzy, and go back by its own "
 		 "schedule: dirty_decay_ms is %lld, muzzy_decay_ms %lld",
-		 size_format(size, bytes), h->ops->name, (long long)dirty,
-		 (long long)muzzy);
+		 size_format(size, decaying(h)), h->ops->name,
+		 (long long)setting_of(h, "dirty_decay_ms"),
+		 (long long)setting_of(h, "muzzy_decay_ms"));
+}
+
+/* There may be several: each library may have one within. */
+static void rule_dirty_decay(const struct facts *f, struct verdicts *out)
+{
+	struct verdict *v;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		sum += decaying(f->now->heaps[i]);
+	if (!significant(f, sum))
+		return;
+	v = speak(out, VERDICT_DIRTY_DECAY, CONFIDENCE_CERTAIN, sum);
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		if (decaying(f->now->heaps[i]))
+			show_decay(f->now->heaps[i], v);
 	evidence(v,
 		 "it keeps that schedule only while threads allocate and free, or with "
 		 "background_thread:true");
 	show_change(f, v);
-	advise_heap(h, v);
+	for (size_t i = 0; i < f->now->nheaps; i++)
+		if (decaying(f->now->heaps[i]))
+			advise_heap(f->now->heaps[i], v);
 }
 
 static void rule_thread_caches(const struct facts *f, struct verdicts *out)
@@ -303,9 +323,7 @@ void rules_heap(const struct facts *f, struct verdicts *out)
 {
 	rule_retention(f, out);
 	rule_fragmentation(f, out);
-	for (size_t i = 0; i < f->now->nheaps; i++)
-		if (!strcmp(f->now->heaps[i]->ops->name, "jemalloc"))
-			rule_dirty_decay(f, f->now->heaps[i], out);
+	rule_dirty_decay(f, out);
 	rule_thread_caches(f, out);
 	rule_arena_sprawl(f, out);
 	rule_two_allocators(f, out);

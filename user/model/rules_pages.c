@@ -52,6 +52,7 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 	uint64_t other = f->now->ledger[LEDGER_ANON_OTHER].resident;
 	uint64_t unread = f->now->ledger[LEDGER_HEAP_UNREAD].resident;
 	char size[SIZE_TEXT];
+	bool told = is_explained(out, VERDICT_UNDETERMINED, other + unread);
 	struct verdict *v;
 
 	if (!significant(f, other + unread) || other + unread < f->now->rss / 3)
@@ -67,9 +68,13 @@ static void rule_undetermined(const struct facts *f, struct verdicts *out)
 	show_locked(f, LEDGER_ANON_OTHER, v);
 	if (unread)
 		evidence(v, "%s of heap could not be decoded", size_format(size, unread));
+	if (!told)
+		show_growth(f, v);
 	for (size_t i = 0; i < f->now->nheaps; i++)
 		if (f->now->heaps[i]->status == HEAP_UNSUPPORTED)
 			show_unsupported(f->now->heaps[i], v);
+	if (told)
+		return;
 	show_uring(f, v);
 	show_keepers(f, v);
 	advise(v, UNKNOWN, false,

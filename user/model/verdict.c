@@ -101,6 +101,7 @@ struct verdict *speak(struct verdicts *out, enum verdict_id id, enum confidence 
 	v->id = id;
 	v->confidence = c;
 	v->bytes = bytes;
+	v->same_as = VERDICT_IDS;
 	return v;
 }
 
@@ -161,7 +162,7 @@ static void rule_healthy(const struct facts *f, struct verdicts *out)
 		evidence(v, "one look does not see growth: --after=60s does");
 }
 
-#define BIT(id) (1u << (id))
+#define BIT VERDICT_BIT
 
 /* Which verdicts name the cause of what others only see: theirs come first. */
 static const uint32_t explains[VERDICT_IDS] = {
@@ -175,8 +176,22 @@ static const uint32_t explains[VERDICT_IDS] = {
 			      BIT(VERDICT_UNDETERMINED),
 	[VERDICT_PINNED_GROWTH] = BIT(VERDICT_LIVE_GROWTH) |
 				  BIT(VERDICT_OFF_HEAP_GROWTH) |
-				  BIT(VERDICT_SHMEM_GROWTH),
+				  BIT(VERDICT_SHMEM_GROWTH) | BIT(VERDICT_UNDETERMINED),
+	[VERDICT_OFF_HEAP_GROWTH] = BIT(VERDICT_UNDETERMINED),
 };
+
+bool explains_verdict(const struct verdict *v, enum verdict_id id, uint64_t bytes)
+{
+	return (explains[v->id] & BIT(id)) && v->bytes >= bytes / 2;
+}
+
+bool is_explained(const struct verdicts *all, enum verdict_id id, uint64_t bytes)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (explains_verdict(&all->v[i], id, bytes))
+			return true;
+	return false;
+}
 
 /* Growth first, for it is the complaint. */
 #define GROWTH                                                                           \
@@ -194,8 +209,7 @@ static uint64_t weight(const struct verdicts *all, const struct verdict *v)
 	for (size_t i = 0; i < all->n; i++) {
 		const struct verdict *o = &all->v[i];
 
-		if ((explains[v->id] & BIT(o->id)) && v->bytes >= o->bytes / 2 &&
-		    o->bytes >= sum)
+		if (explains_verdict(v, o->id, o->bytes) && o->bytes >= sum)
 			sum = o->bytes + 1;
 	}
 	return sum;
@@ -223,6 +237,17 @@ static void order(struct verdicts *out)
 		}
 }
 
+/* The same memory under two names is to be counted once. */
+static void name_causes(struct verdicts *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (explains_verdict(&all->v[k], all->v[i].id, all->v[i].bytes)) {
+				all->v[i].same_as = all->v[k].id;
+				break;
+			}
+}
+
 void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
 			   const struct snapshot *before, const struct growth *growth)
 {
@@ -235,9 +260,11 @@ void verdicts_judge_growth(struct verdicts *out, const struct snapshot *now,
 	rules_heap(&f, out);
 	rules_pages(&f, out);
 	rules_beside(&f, out);
+	rule_unexplained(&f, out);
 	rule_healthy(&f, out);
 	rule_cold(&f, out);
 	order(out);
+	name_causes(out);
 }
 
 void verdicts_judge(struct verdicts *out, const struct snapshot *now,

@@ -58,6 +58,8 @@ struct verdict {
 	enum verdict_id id;
 	enum confidence confidence;
 	uint64_t bytes; /* that it concerns */
+	enum verdict_id
+		same_as; /* whose bytes most of these are, too; VERDICT_IDS: none */
 	char evidence[VERDICT_LINES][VERDICT_TEXT];
 	size_t nevidence;
 	struct advice advice[VERDICT_LINES];

@@ -295,6 +295,10 @@ static json_t *verdict(const struct verdict *v, bool *ok)
 	value_set(o, "id", json_string(verdict_name(v->id)), ok);
 	value_set(o, "bytes", value_count(v->bytes), ok);
 	value_set(o, "confidence", json_string(confidence_name(v->confidence)), ok);
+	value_set(o, "same_memory_as",
+		  v->same_as == VERDICT_IDS ? json_null()
+					    : json_string(verdict_name(v->same_as)),
+		  ok);
 	value_set(o, "evidence", facts, ok);
 	value_set(o, "advice", advice, ok);
 	return o;
