@@ -210,6 +210,20 @@ static void test_saw_tooth(void **state)
 		}
 }
 
+/* A rest between looks, while it grows: no jump. */
+static void test_gap(void **state)
+{
+	static const uint64_t second[] = { 0, 1, 2, 3, 4, 20, 21 };
+	uint64_t when[7], bytes[7];
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		when[i] = second[i] * SECOND;
+		bytes[i] = BASE + 10 * second[i] * MIB;
+	}
+	assert_int_equal(trend_fit(when, bytes, 7, MIB).kind, TREND_STEADY);
+}
+
 static void test_few(void **state)
 {
 	static const double up[] = { 0, 5, 10 }, down[] = { 0, 50, 10 };
@@ -223,11 +237,12 @@ static void test_few(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line),   cmocka_unit_test(test_anscombe),
-		cmocka_unit_test(test_flat),   cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_jump),   cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_few),    cmocka_unit_test(test_saw_tooth),
-		cmocka_unit_test(test_bursts), cmocka_unit_test(test_no_bursts),
+		cmocka_unit_test(test_line),	  cmocka_unit_test(test_anscombe),
+		cmocka_unit_test(test_flat),	  cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_jump),	  cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_few),	  cmocka_unit_test(test_saw_tooth),
+		cmocka_unit_test(test_gap),	  cmocka_unit_test(test_bursts),
+		cmocka_unit_test(test_no_bursts),
 	};
 
 	return cmocka_run_group_tests_name("trend", tests, NULL, NULL);

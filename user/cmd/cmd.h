@@ -159,6 +159,17 @@ int session_trace_look(struct session *ss, const struct options *o, struct snaps
 		       struct error *e);
 
 /*
+ * A trace that is taken while others look at @t. NULL with @e set: it cannot be. A signal
+ * at the terminal cuts it short: waits end then, as if their time were up.
+ */
+struct tracing *tracing_begin(const struct target *t, struct error *e);
+bool tracing_is_cut(void);
+/* Ends it; then comes the look that it is to be joined with. */
+void tracing_stop(struct tracing *tg);
+/* Joins it with @s, if that is not NULL, and frees it. 0, or -1 with @e set. */
+int tracing_end(struct tracing *tg, struct snapshot *s, struct error *e);
+
+/*
  * Waits between two looks, and says so to somebody at a terminal; or until @when_ns of
  * CLOCK_MONOTONIC, in silence. False, at once, if the target, which may be NULL, has ended.
  */
@@ -174,7 +185,10 @@ struct follow {
 	bool ended; /* the target did: the last look is one of those between */
 };
 
-/* Looks for o->after_ns. Those between are quick, and cost no more time than they leave. */
+/*
+ * Looks for o->after_ns, or o->trace_ns and with a trace meanwhile. Those between are quick,
+ * and cost no more time than they leave.
+ */
 int session_follow(struct session *ss, const struct options *o, struct follow *f,
 		   struct error *e);
 void follow_free(struct follow *f);

@@ -32,7 +32,7 @@ static bool poll_until(int fd, uint64_t when)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint64_t now;
 
-	while ((now = clock_ns(CLOCK_MONOTONIC)) < when) {
+	while (!tracing_is_cut() && (now = clock_ns(CLOCK_MONOTONIC)) < when) {
 		struct timespec left = { .tv_sec = (time_t)((when - now) / NS_PER_S),
 					 .tv_nsec = (long)((when - now) % NS_PER_S) };
 
@@ -116,7 +116,7 @@ static int look_between(struct session *ss, const struct options *o, struct foll
 
 	if (every < LOOK_EVERY)
 		every = LOOK_EVERY;
-	for (next = begun + every; next + every / 2 + took < end;) {
+	for (next = begun + every; !tracing_is_cut() && next + every / 2 + took < end;) {
 		if (!wait_until(&ss->target, next))
 			return 1;
 		begun = clock_ns(CLOCK_MONOTONIC);
@@ -146,25 +146,67 @@ static int take_end(struct session *ss, struct follow *f, uint64_t begun, struct
 	return 0;
 }
 
-static int follow(struct session *ss, const struct options *o, struct follow *f,
-		  struct error *e)
+/* The looks after the first. 0, 1 if the target ended before the last, or -1. */
+static int look_on(struct session *ss, const struct options *o, struct follow *f,
+		   struct error *e)
 {
+	uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 	bool tell = o->after_ns > NS_PER_S && isatty(STDERR_FILENO);
-	uint64_t begun;
 	int err;
 
-	if (take(ss, o, f, e))
-		return -1;
-	begun = f->first.monotonic_ns;
 	if (tell)
 		fprintf(stderr, "looking for %.0f s ...", (double)o->after_ns / 1e9);
-	err = look_between(ss, o, f, clock_ns(CLOCK_MONOTONIC) + o->after_ns, e);
+	err = look_between(ss, o, f, begun + o->after_ns, e);
 	if (tell)
 		fprintf(stderr, "\r\033[K");
+	return err;
+}
+
+static int look_last(struct session *ss, const struct options *o, struct follow *f,
+		     int err, struct error *e)
+{
 	if (!err)
 		err = take(ss, o, f, e);
 	if (err > 0 || (err && e->status == EXIT_GONE))
-		err = take_end(ss, f, begun, e);
+		err = take_end(ss, f, f->first.monotonic_ns, e);
+	return err;
+}
+
+/* With a trace that ends before the last look. */
+static int look_traced(struct session *ss, const struct options *o, struct follow *f,
+		       struct error *e)
+{
+	struct tracing *tg = tracing_begin(&ss->target, e);
+	struct error other;
+	int err;
+
+	if (!tg)
+		return -1;
+	err = look_on(ss, o, f, e);
+	tracing_stop(tg);
+	err = look_last(ss, o, f, err, e);
+	/* What is seen of a process that ended is older than the end of the trace. */
+	if (err || f->ended) {
+		tracing_end(tg, NULL, &other);
+		return err;
+	}
+	return tracing_end(tg, &f->last, e);
+}
+
+static int follow(struct session *ss, const struct options *o, struct follow *f,
+		  struct error *e)
+{
+	struct options whole = *o;
+	int err;
+
+	if (o->trace_ns > o->after_ns)
+		whole.after_ns = o->trace_ns;
+	if (take(ss, o, f, e))
+		return -1;
+	if (o->trace_ns)
+		err = look_traced(ss, &whole, f, e);
+	else
+		err = look_last(ss, o, f, look_on(ss, &whole, f, e), e);
 	if (!err && growth_fit(&f->growth))
 		err = error_sys(e, ENOMEM, "looks at process %d", (int)ss->target.pid);
 	return err;

@@ -355,11 +355,6 @@ static int take_arguments(struct options *o, int argc, char **argv, unsigned int
 {
 	if ((accepts & OPT_OUTPUT) && !(o->output && o->output[0]))
 		return error_set(e, EXIT_USAGE, "%s: name a file: -o FILE", argv[0]);
-	if (o->trace_ns && o->after_ns)
-		return error_set(e, EXIT_USAGE,
-				 "%s: --trace looks twice, as --after does: give one of "
-				 "them",
-				 argv[0]);
 	if (accepts & OPT_FILES)
 		return take_files(o, argc, argv, e);
 	if ((accepts & OPT_RECORD) && o->all)

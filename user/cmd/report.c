@@ -13,10 +13,10 @@ static const char usage[] =
 	"\n"
 	"  --after=TIME      look for TIME (30s, 2m), up to twelve times, and judge the\n"
 	"                    change\n"
-	"  --trace=TIME      look twice, TIME apart, and follow meanwhile which "
-	"functions "
-	"map\n"
-	"                    memory: verdicts name them. Takes root\n"
+	"  --trace=TIME      the same, and follow meanwhile which functions map memory:\n"
+	"                    verdicts name them. Takes root. With --after, for the "
+	"longer\n"
+	"                    of both\n"
 	"  --fail-on=V[,V]   exit with 10 if one of these verdicts holds (see the "
 	"manual:\n"
 	"                    live-growth, retention, fragmentation, ...)\n"
@@ -71,24 +71,6 @@ static int look_on(struct session *ss, const struct options *o, struct error *e)
 	return status;
 }
 
-/* Two looks, and a trace between them. */
-static int look_traced(struct session *ss, const struct options *o, struct error *e)
-{
-	struct snapshot first, second;
-	int status = -1;
-
-	if (session_look(ss, o, &first, e))
-		return -1;
-	snapshot_shed(&first);
-	if (!session_trace_look(ss, o, &second, e)) {
-		pages_age_end(&ss->pages, &ss->target);
-		status = show(o, &second, &first, NULL);
-		snapshot_free(&second);
-	}
-	snapshot_free(&first);
-	return status;
-}
-
 static int look(struct session *ss, const struct options *o, struct error *e)
 {
 	struct snapshot s;
@@ -96,10 +78,8 @@ static int look(struct session *ss, const struct options *o, struct error *e)
 
 	if (o->idle_ns && session_watch_idle(ss, o, e))
 		return -1;
-	if (o->after_ns)
+	if (o->after_ns || o->trace_ns)
 		return look_on(ss, o, e);
-	if (o->trace_ns)
-		return look_traced(ss, o, e);
 	if (session_look(ss, o, &s, e))
 		return -1;
 	pages_age_end(&ss->pages, &ss->target);

@@ -9,13 +9,11 @@
 #include <unistd.h>
 
 #include "heap/recall.h"
-#include "model/mappers.h"
 #include "model/remnants.h"
 #include "model/size.h"
 #include "render/escape.h"
 #include "store/stored.h"
 #include "target/freeze.h"
-#include "trace/trace.h"
 
 /*
  * Whether the target is a look in a file. What can only be a file's name is one; where a
@@ -132,25 +130,6 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 		return -1;
 	err = look(ss, o, s, e);
 	freeze_end(&freeze);
-	return err;
-}
-
-int session_trace_look(struct session *ss, const struct options *o, struct snapshot *s,
-		       struct error *e)
-{
-	struct trace tr;
-	int err;
-
-	if (session_trace(&ss->target, o->trace_ns, &tr, e))
-		return -1;
-	err = session_look(ss, o, s, e);
-	if (!err && mappers_join(s, &tr, e)) {
-		snapshot_free(s);
-		err = -1;
-	}
-	for (size_t i = 0; !err && i < tr.nwarnings; i++)
-		snapshot_warn(s, "trace: %s", tr.warnings[i]);
-	trace_free(&tr);
 	return err;
 }
 

@@ -2,8 +2,6 @@
 /* fallow trace: whose calls map memory that stays mapped. */
 #include "cmd/cmd.h"
 
-#include <inttypes.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "render/trace.h"
@@ -23,53 +21,12 @@ static const char usage[] =
 	"  --cgroup=PATH     the process in this cgroup, instead of TARGET\n"
 	"  -h, --help\n";
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-/* No SA_RESTART: a signal is to cut the wait short. */
-static void handle_signals(void (*handler)(int))
-{
-	struct sigaction sa = { .sa_handler = handler };
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
-
-static void show_progress(uint64_t passed_ns, uint64_t for_ns, uint64_t calls)
-{
-	fprintf(stderr, "\rtracing: %.0f of %.0f s, %" PRIu64 " calls\033[K",
-		(double)passed_ns / 1e9, (double)for_ns / 1e9, calls);
-}
-
 static int show(const struct target *t, const struct trace *tr, bool json)
 {
 	if (json)
 		return json_trace(stdout, t, tr) ? EXIT_FAILED : EXIT_DONE;
 	text_trace(stdout, t, tr, want_colour(STDOUT_FILENO));
 	return EXIT_DONE;
-}
-
-int session_trace(const struct target *t, uint64_t for_ns, struct trace *tr,
-		  struct error *e)
-{
-	bool terminal = isatty(STDERR_FILENO);
-	struct trace_how how = { .for_ns = for_ns,
-				 .stop = &stop,
-				 .tick = terminal ? show_progress : NULL };
-	int status;
-
-	handle_signals(on_signal);
-	status = trace_take(tr, t, &how, e);
-	handle_signals(SIG_DFL);
-	if (terminal)
-		fprintf(stderr, "\r\033[K");
-	return status;
 }
 
 static int trace(const struct options *o, struct error *e)

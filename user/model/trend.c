@@ -11,6 +11,8 @@
 #define ECHO 0.3
 /* So much of all that a series moves, in one step, is a jump. */
 #define JUMP_SHARE 0.6
+/* And so many times what would be its share by the time that it took. */
+#define SUDDEN 2.0
 /* So much of the largest rise is a burst as well; half of that, fallen, takes one back. */
 #define BURST_SHARE 0.25
 
@@ -143,10 +145,18 @@ static enum trend_kind kind_of(const struct series *s, const struct line *l,
 	return is_sure(l) ? TREND_STEADY : TREND_UNCLEAR;
 }
 
+/* Counts may be further apart here than elsewhere: growth goes on meanwhile. */
+static bool is_sudden(const struct series *s, const struct moves *m)
+{
+	double took = x_of(s, m->jump_at) - x_of(s, m->jump_at - 1);
+
+	return took * m->range * SUDDEN < span_of(s) * m->jump;
+}
+
 static bool has_jump(const struct series *s, const struct moves *m, double least)
 {
 	return s->n >= ENOUGH && m->jump >= least && m->jump >= JUMP_SHARE * m->range &&
-	       m->fall < m->jump / 2;
+	       m->fall < m->jump / 2 && is_sudden(s, m);
 }
 
 /* Rises of @worth or more; one may take several steps, but there is rest between two. */

@@ -441,6 +441,8 @@ int trace_take(struct trace *tr, const struct target *target, const struct trace
 	unwinder_open(&tr->unwinder, target);
 	err = begin(&t, e);
 	if (!err) {
+		if (how->begun)
+			how->begun(how->arg);
 		tr->end = follow(&t, how);
 		end(&t);
 		give_warnings(tr);

@@ -45,6 +45,8 @@ struct trace_how {
 	uint64_t for_ns;
 	const volatile sig_atomic_t *stop;
 	void (*tick)(uint64_t passed_ns, uint64_t for_ns, uint64_t calls);
+	void (*begun)(void *arg); /* calls are followed from now on; may be NULL */
+	void *arg;
 };
 
 /*
