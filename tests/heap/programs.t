@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs of Debian's, and one of npm's, with allocators of their own or preloaded, in
+"""Programs of Debian's, and some of npm's, with allocators of their own or preloaded, in
 use: which allocator is found, and what it holds, against what it says itself as the
 program ends."""
 import contextlib
@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -226,6 +227,36 @@ def check_rust_jemalloc(version, program):
                        seen)
 
 
+NODE = """
+const m = require(process.argv[1]);
+let text = "";
+for (let i = 0; i < 5000; i++)
+    text += `export function f${i}(a, b) { const c = a + b * ${i}; return { c, d: [${i}] } }\\n`;
+TASK;
+process.stdin.resume();
+process.stdout.write("done\\n");
+"""
+# What libraries that are built with mimalloc have to do, and the layout that they have.
+TASKS = {
+    "minify": ("m.minifySync('a.js', text)", "2.3-2.4"),
+    "rspack": ("m.transformSync(text, '{}')", "3.0.3-3.1"),
+    "swc": ("m.parseSync(text, Buffer.from('{\"syntax\":\"ecmascript\"}'), 'a.js')", "3.3"),
+}
+
+
+def check_rust_mimalloc(version, library):
+    task, layout = TASKS[os.path.basename(library).partition(".")[0]]
+    name = f"{os.path.basename(library)} {version} in node"
+    node = shutil.which("node")
+    if not node:
+        tap.skip(name, "there is no node")
+        return
+    with heaplib.Child([node, "-e", NODE.replace("TASK", task), library]) as w:
+        if tap.ok(w.process.stdout.readline() == b"done\n", f"{name}: works"):
+            seen = check(name, "mimalloc", w, ["v8"])
+            tap.ok(seen and seen["version"] == layout, f"{name}: its layout is known", seen)
+
+
 PYTHON = """
 import os, random, threading, time
 rng = random.Random(1)
@@ -298,6 +329,8 @@ def main():
     for name, version, *path in heaplib.fetched(tap, "knowns", "a program"):
         if name == "rust-jemalloc":
             check_rust_jemalloc(version, *path)
+        elif name == "rust-mimalloc":
+            check_rust_mimalloc(version, *path)
     check_preloads()
     tap.done()
 
