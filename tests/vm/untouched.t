@@ -71,18 +71,20 @@ class Python(heaplib.Child):
         self.process.stdout.readline()
 
 
-def with_jemalloc(pattern):
-    """A heap of jemalloc's; None without it."""
-    libraries = glob.glob("/usr/lib/*/libjemalloc.so.2")
-    program = heaplib.Glibc("", [], os.path.join(heaplib.BIN, "jemalloc"))
-    return libraries and heaplib.Workload(program, pattern, 4, 3, {"LD_PRELOAD": libraries[0]})
+def preloaded(program, library):
+    """A heap of what is preloaded; None without it."""
+    libraries = glob.glob(f"/usr/lib/*/{library}")
+    start = heaplib.Glibc("", [], os.path.join(heaplib.BIN, program))
+    return libraries and heaplib.Workload(start, "freed", 4, 3, {"LD_PRELOAD": libraries[0]})
 
 
 def heaps():
     """Allocator, and a process that has a heap of it once it is told to work."""
     yield "glibc", heaplib.Workload(heaplib.native(), "every-second", 1, 3)
     yield "pymalloc", Python()
-    yield "jemalloc", with_jemalloc("freed")
+    yield "jemalloc", preloaded("jemalloc", "libjemalloc.so.2")
+    yield "gperftools", preloaded("gperftools", "libtcmalloc_minimal.so.4")
+    yield "mimalloc", preloaded("mimalloc", "libmimalloc.so.[23]")
 
 
 def check_heaps(source):
