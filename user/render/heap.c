@@ -17,6 +17,43 @@ static void arena_row(FILE *out, const char *name, const struct heap_arena *a)
 	fputc('\n', out);
 }
 
+/* A table of more than that fits no screen. */
+#define ARENAS_SHOWN 16
+
+static uint64_t kept(const struct heap_arena *a)
+{
+	return a->stranded + a->returnable + a->held;
+}
+
+/* Of those that keep most, most first; how many that is. */
+static size_t choose_arenas(const struct heap *h, const struct heap_arena **most)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->narenas; i++) {
+		const struct heap_arena *a = &h->arenas[i];
+		size_t at;
+
+		if (n == ARENAS_SHOWN && kept(a) <= kept(most[n - 1]))
+			continue;
+		at = n < ARENAS_SHOWN ? n++ : n - 1;
+		for (; at && kept(most[at - 1]) < kept(a); at--)
+			most[at] = most[at - 1];
+		most[at] = a;
+	}
+	return n;
+}
+
+static void take_away(struct heap_arena *rest, const struct heap_arena *a)
+{
+	rest->mapped -= a->mapped;
+	rest->resident -= a->resident;
+	rest->bytes[EXTENT_LIVE] -= a->bytes[EXTENT_LIVE];
+	rest->stranded -= a->stranded;
+	rest->returnable -= a->returnable;
+	rest->held -= a->held;
+}
+
 static void arena_table(FILE *out, const struct view *v, const struct heap *h)
 {
 	struct heap_totals t = heap_totals(h);
@@ -26,17 +63,25 @@ static void arena_table(FILE *out, const struct view *v, const struct heap *h)
 				  .stranded = t.stranded,
 				  .returnable = t.returnable,
 				  .held = t.held };
+	const struct heap_arena *most[ARENAS_SHOWN];
+	size_t n = choose_arenas(h, most);
+	struct heap_arena rest = sum;
 	struct paint p = paint_of(v);
 	char name[64];
 
 	fprintf(out, "\n  %s%-22s %12s %12s %12s %12s %12s %12s%s\n", p.dim, "arena",
 		"mapped", "resident", "live", "stranded", "returnable", "held", p.off);
-	for (size_t i = 0; i < h->narenas; i++) {
-		const struct heap_arena *a = &h->arenas[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct heap_arena *a = most[i];
 
 		snprintf(name, sizeof(name), "%-7s %" PRIx64, arena_name(a->kind),
 			 a->address);
 		arena_row(out, a->address ? name : arena_name(a->kind), a);
+		take_away(&rest, a);
+	}
+	if (n < h->narenas) {
+		snprintf(name, sizeof(name), "%zu that keep less", h->narenas - n);
+		arena_row(out, name, &rest);
 	}
 	arena_row(out, "total", &sum);
 }
