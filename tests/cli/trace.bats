@@ -73,4 +73,5 @@ tiny_program() {
 	timeout 0.1 "$BATS_TEST_TMPDIR/tiny" || [ $? -eq 124 ] || skip "32-bit programs cannot run here"
 	start "$BATS_TEST_TMPDIR/tiny"
 	refused 1 "process $target is a 32-bit program" "$fallow" trace "$target"
+	"$fallow" report "$target" | grep -q "32-bit program: allocators of such are not decoded"
 }

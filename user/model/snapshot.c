@@ -133,7 +133,7 @@ static int begin_map(struct snapshot *s, const struct target *t, struct error *e
 }
 
 /* What could not be looked through may hide an allocator. */
-static void warn_of_heaps(struct snapshot *s, size_t decoded)
+static void warn_of_heaps(struct snapshot *s, const struct target *t, size_t decoded)
 {
 	uint64_t swapped = 0;
 
@@ -145,6 +145,9 @@ static void warn_of_heaps(struct snapshot *s, size_t decoded)
 			      "no %s allocator was found: anonymous memory is "
 			      "unclaimed, which does not mean that it is in use",
 			      s->nheaps ? "decoded" : "known");
+	if (!decoded && target_is_32_bit(t))
+		snapshot_warn(s, "this is a 32-bit program: allocators of such are not "
+				 "decoded");
 	if (swapped)
 		snapshot_warn(s,
 			      "%" PRIu64 " KiB of private memory are on swap: an "
@@ -204,7 +207,7 @@ static int find_heaps(struct snapshot *s, struct target *t, struct recall *recal
 	if (known_detect(&src, s->heaps, &s->nheaps, e) ||
 	    keepers_find(&src, &s->keepers, e))
 		return -1;
-	warn_of_heaps(s, decoded);
+	warn_of_heaps(s, t, decoded);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "target/target.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -180,6 +181,18 @@ static int check_access(const struct target *t, struct error *e)
 			e, errno, "process %d: reading its memory%s", (int)t->pid,
 			errno == EPERM ? " (needs its owner, or root: try sudo)" : "");
 	return 0;
+}
+
+bool target_is_32_bit(const struct target *t)
+{
+	unsigned char ident[EI_NIDENT] = { 0 };
+	int fd = openat(t->dir, "exe", O_RDONLY | O_CLOEXEC);
+	bool is_32_bit = fd >= 0 && read(fd, ident, sizeof(ident)) == sizeof(ident) &&
+			 ident[EI_CLASS] == ELFCLASS32;
+
+	if (fd >= 0)
+		close(fd);
+	return is_32_bit;
 }
 
 uint64_t target_status(const struct target *t, const char *key)

@@ -42,6 +42,9 @@ int target_refresh(struct target *t, struct error *e);
 /* A line of /proc/PID/status, such as "VmPTE", in bytes. UNKNOWN if it is not there. */
 uint64_t target_status(const struct target *t, const char *key);
 
+/* Whether it runs a 32-bit program, as far as its executable can be read. */
+bool target_is_32_bit(const struct target *t);
+
 /*
  * The process that @what names: a pid, or the name of exactly one process
  * (comm, or the base name of its executable). Several: EXIT_USAGE with the

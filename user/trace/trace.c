@@ -5,9 +5,7 @@
  */
 #include "trace/trace.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -248,14 +246,7 @@ static int prepare_wait(struct tracer *t, struct error *e)
 /* Tracepoints of system calls pass over those of 32-bit programs. */
 static int refuse_32_bit(const struct target *t, struct error *e)
 {
-	unsigned char ident[EI_NIDENT] = { 0 };
-	int fd = openat(t->dir, "exe", O_RDONLY | O_CLOEXEC);
-	bool is_32_bit = fd >= 0 && read(fd, ident, sizeof(ident)) == sizeof(ident) &&
-			 ident[EI_CLASS] == ELFCLASS32;
-
-	if (fd >= 0)
-		close(fd);
-	if (!is_32_bit)
+	if (!target_is_32_bit(t))
 		return 0;
 	return error_set(e, EXIT_FAILED,
 			 "process %d is a 32-bit program, whose system calls the kernel "
