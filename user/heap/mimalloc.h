@@ -42,9 +42,11 @@ struct mi_page_layout {
 	uint32_t list[MI_LISTS]; /* free, local_free, xthread_free */
 	uint32_t used, capacity, reserved; /* 16 bits each */
 	uint32_t size, size_bytes; /* of a block */
+	uint32_t huge; /* MI_HUGE_BLOCK_SIZE: the size does not fit in the record */
 	uint32_t heap; /* that owns the page */
 	uint32_t keys; /* two, by which lists are encoded; 0: they are not */
 	enum mi_start begins;
+	uint32_t gap;
 	uint32_t start; /* of the blocks; where the record has it */
 	uint32_t thread, memid; /* only in 3.x */
 };

@@ -11,13 +11,11 @@
 #include "heap/data.h"
 
 /* segment.c of 2.0: blocks of these sizes begin behind a gap. */
-#define GAP	(3 * 128u) /* 3 * MI_MAX_ALIGN_GUARANTEE */
 #define GAP_MIN 8u
 #define GAP_MAX 1024u
 /* segment.c of 2.1.0: behind the room of three blocks, or of one. */
 #define THREE_MAX      64u
 #define ONE_MAX	       512u
-#define HUGE_2X	       (2ull << 30) /* MI_HUGE_BLOCK_SIZE: does not fit in the record */
 #define TAGS	       7u /* low bits of a list's head that are no address */
 #define WORD	       sizeof(uint64_t)
 #define LOOKS_A_WINDOW 4u /* what reading one costs of the budget */
@@ -44,7 +42,7 @@ static uint64_t first_block(const struct mi_page_layout *l, const uint8_t *raw,
 	case MI_START_BEHIND_GAP:
 		break;
 	}
-	return p->size >= GAP_MIN && p->size <= GAP_MAX ? p->start + GAP : p->start;
+	return p->size >= GAP_MIN && p->size <= GAP_MAX ? p->start + l->gap : p->start;
 }
 
 bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page *p)
@@ -53,7 +51,7 @@ bool mi_parse_page(const struct mimalloc *m, const uint8_t *raw, struct mi_page 
 	uint64_t room;
 
 	p->size = l->size_bytes == WORD ? get64(raw, l->size) : get32(raw, l->size);
-	if (l->size_bytes != WORD && p->size == HUGE_2X)
+	if (l->size_bytes != WORD && p->size == l->huge)
 		p->size = p->end - p->start;
 	p->used = get16(raw, l->used);
 	p->capacity = get16(raw, l->capacity);

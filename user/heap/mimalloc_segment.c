@@ -12,6 +12,7 @@
 /* A slice's record, which is that of the page that begins there. */
 #define SLICE_COUNT  0u
 #define SLICE_OFFSET 4u
+#define PAGE	     4096u
 
 /*
  * Of a segment whose thread is in the midst of a change, which may be long if it does not
@@ -30,12 +31,12 @@ bool mi_head_holds(const struct mimalloc *m, uint64_t start, const uint8_t *head
 	uint64_t slices = get64(head, l->slices), entries = get64(head, l->entries);
 	uint32_t kind = get32(head, l->kind);
 
-	if (get64(head, l->info_slices) != 1 || slices < 2 || slices > UINT32_MAX ||
-	    entries != (slices < MI_SEGMENT_SLICES ? slices : MI_SEGMENT_SLICES))
+	if (get64(head, l->info_slices) != l->info || slices <= l->info ||
+	    slices > UINT32_MAX || entries != (slices < l->most ? slices : l->most))
 		return false;
-	if (kind == KIND_NORMAL ? slices != MI_SEGMENT_SLICES : kind != KIND_HUGE)
+	if (kind == KIND_NORMAL ? slices != l->most : kind != KIND_HUGE)
 		return false;
-	return get64(head, l->used) < MI_SEGMENT_SLICES &&
+	return get64(head, l->used) < l->most &&
 	       mi_mapped(m, start, start + slices * MI_SLICE);
 }
 
@@ -43,7 +44,8 @@ bool mi_head_holds(const struct mimalloc *m, uint64_t start, const uint8_t *head
 static int read_head(struct mimalloc *m, uint64_t start, struct mi_segment *s)
 {
 	const struct mi_segment_layout *l = m->layout->segment;
-	int err = mi_read_sparse(m, start, s->raw, sizeof(s->raw));
+	size_t bytes = l->records + (l->most + 1) * m->layout->page->bytes;
+	int err = mi_read_sparse(m, start, s->raw, (bytes + PAGE - 1) / PAGE * PAGE);
 
 	if (err)
 		return err;
@@ -236,7 +238,7 @@ static bool is_due(const struct mimalloc *m, const struct mi_segment *s)
 	const struct mi_segment_layout *l = s->layout->segment;
 	int64_t since;
 
-	return m->option_known[l->delay] && m->option_known[l->extend] &&
+	return l->dues && m->option_known[l->delay] && m->option_known[l->extend] &&
 	       m->option[l->delay] &&
 	       !__builtin_sub_overflow(now_ms(), m->option[l->extend], &since) &&
 	       (int64_t)get64(s->raw, l->expire) <= since;

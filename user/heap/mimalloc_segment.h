@@ -5,11 +5,12 @@
 
 #include "heap/mimalloc.h"
 
+/* The smallest, and the most slices: 32 MiB since 2.0.9, before it 64 MiB. */
 #define MI_SEGMENT	  (32u << 20) /* MI_SEGMENT_SIZE */
-#define MI_SEGMENT_SLICES 512u /* MI_SLICES_PER_SEGMENT */
+#define MI_SEGMENT_SLICES 1024u /* MI_SLICES_PER_SEGMENT */
 
-#define HEAD_MAX       288u /* bytes that any version's has before its records */
-#define HEAD_READ      (52u << 10) /* all records, whole pages */
+#define HEAD_MAX       368u /* bytes that any version's has before its records */
+#define HEAD_READ      (84u << 10) /* the same with all records, whole pages */
 #define HEAD_MEMID     0u
 #define HEAD_PINNED    16u /* a byte; where there is a kind */
 #define HEAD_MEMKIND   20u
@@ -20,7 +21,9 @@
 
 /* struct mi_segment_s, and struct mi_heap_s that owns its pages; offsets in bytes. */
 struct mi_segment_layout {
+	uint32_t most, info; /* slices of one of common size, of them those of the head */
 	bool has_kind; /* the memid says of what; else 0 is what is mapped by itself */
+	bool dues; /* what is due is purged as soon as another span becomes free */
 	bool collects; /* what waits to be purged is, when pages are collected */
 	uint32_t may_purge; /* a byte */
 	uint32_t expire; /* ms; 0: nothing waits to be purged */
