@@ -242,6 +242,23 @@ def interrupted(directory):
            "again", err)
 
 
+def begun_together(directory):
+    """Several that begin one new file at once add to the same recording."""
+    wrong = []
+    with heaplib.Child(["sleep", "600"]) as child:
+        for i in range(6):
+            path = os.path.join(directory, f"together{i}")
+            command = [FALLOW, "record", str(child.pid), "-o", path, "-i", "10ms", "--for",
+                       "200ms"]
+            all_ = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     text=True) for _ in range(4)]
+            told = [(*p.communicate(), p.returncode) for p in all_]
+            looks = sum(int(out.split()[0]) for out, _, _ in told if out)
+            if any(status for *_, status in told) or looks != count(path) or not sound(path):
+                wrong.append((told, count(path)))
+    tap.ok(not wrong, "four that begin one file at once: all looks of all are in it", wrong[:1])
+
+
 def full_disk(directory):
     place = os.path.join(directory, "full")
     os.mkdir(place)
@@ -433,6 +450,7 @@ def main():
         forged(directory)
         refused(directory)
         interrupted(directory)
+        begun_together(directory)
         new_program(directory)
         conditions(directory)
         full_disk(directory)

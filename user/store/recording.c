@@ -289,20 +289,23 @@ static int read_moment(const struct recording *r, sqlite3_stmt *st, struct momen
 	return 0;
 }
 
-int recording_moments(const struct recording *r, size_t last,
+int recording_moments(struct recording *r, size_t last,
 		      int (*each)(void *arg, const struct moment *m, struct error *e),
 		      void *arg, struct error *e)
 {
-	sqlite3_stmt *st = sql_prepare(
+	sqlite3_stmt *st;
+	struct moment m;
+	int got = -1;
+
+	if (sql_renew(&r->q, e))
+		return -1;
+	st = sql_prepare(
 		&r->q,
 		"SELECT time, uptime, rss, swap, live, stranded, heap_used, "
 		"heap_returnable, heap_held, heap_metadata, heap_unread, anon_other, "
 		"stack_live, stack_dead, file_clean, file_dirty, shmem FROM look "
 		"WHERE process = ? AND id <= ? ORDER BY id",
 		e);
-	struct moment m;
-	int got = -1;
-
 	if (!st)
 		return -1;
 	sqlite3_bind_int64(st, 1, r->processes[r->chosen].id);

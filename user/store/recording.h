@@ -72,7 +72,7 @@ int recording_text(struct recording *r, size_t i, struct blob *text, struct erro
  * What the looks from the first to the @last-th come to, in order, by a row each, without
  * reading them whole. @each returns 0, or -1 with @e set, which ends it.
  */
-int recording_moments(const struct recording *r, size_t last,
+int recording_moments(struct recording *r, size_t last,
 		      int (*each)(void *arg, const struct moment *m, struct error *e),
 		      void *arg, struct error *e);
 

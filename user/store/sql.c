@@ -279,11 +279,14 @@ static int is_fresh(const struct sql *q, struct error *e)
 	return !pragma(q, "PRAGMA application_id") && !pragma(q, "PRAGMA user_version");
 }
 
-static int make_tables(const struct sql *q, struct error *e)
+/* Between BEGIN and COMMIT: of two that begin one file, the second finds the tables there. */
+static int fill_fresh(const struct sql *q, struct error *e)
 {
+	int fresh = is_fresh(q, e);
+
+	if (fresh <= 0)
+		return fresh;
 	if (sql_run(q,
-		    "PRAGMA journal_mode = WAL;"
-		    "BEGIN IMMEDIATE;"
 		    "PRAGMA application_id = " TEXT(
 			    IS_OURS) ";"
 				     "PRAGMA user_version = " TEXT(VERSION),
@@ -293,6 +296,14 @@ static int make_tables(const struct sql *q, struct error *e)
 		/* Tables before what indexes them: so are their names. */
 		if (sql_run(q, tables[i], e))
 			return -1;
+	return 0;
+}
+
+static int make_tables(const struct sql *q, struct error *e)
+{
+	if (sql_run(q, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", e) ||
+	    fill_fresh(q, e))
+		return -1;
 	return sql_run(q, "COMMIT", e);
 }
 
