@@ -162,7 +162,7 @@ def addressing(path, n, looks):
         r = fallow("report", path + wrong)
         tap.ok(r.returncode == status and said in r.stderr.decode() and not r.stdout,
                f"{wrong} is refused", f"{r.returncode} {r.stderr}")
-    for option in "--after=1s", "--freeze", "--quick", "--source=procfs":
+    for option in "--freeze", "--quick", "--source=procfs":
         r = fallow("report", path, option)
         tap.ok(r.returncode == 2 and b"is a look in a file" in r.stderr,
                f"{option} is for a process", r.stderr)

@@ -181,16 +181,24 @@ struct follow {
 	struct snapshot first; /* without its mappings */
 	struct snapshot last;
 	struct growth growth; /* fitted */
-	size_t nlooks; /* at least 2 */
+	size_t nlooks; /* at least 2; of a recording also 1: the last */
 	bool ended; /* the target did: the last look is one of those between */
 };
 
 /*
  * Looks for o->after_ns, or o->trace_ns and with a trace meanwhile. Those between are quick,
- * and cost no more time than they leave.
+ * and cost no more time than they leave. Of a look in a recording, those that the recording
+ * has of o->after_ns before it; 0: of all time.
  */
 int session_follow(struct session *ss, const struct options *o, struct follow *f,
 		   struct error *e);
+
+/* Private to session_follow(). The first takes over @s, also on failure. */
+int follow_add(struct follow *f, const struct snapshot *s, struct error *e);
+int follow_recording(struct follow *f, const char *where, uint64_t span_ns,
+		     struct error *e);
+#define FOLLOW_LOOKS 12 /* at most */
+
 void follow_free(struct follow *f);
 
 /*

@@ -14,8 +14,7 @@
 #define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000ull
 
-/* What is between the first look and the last: so many, and no closer than that. */
-#define LOOKS	   12
+/* Looks are no closer than that. */
 #define LOOK_EVERY (200 * NS_PER_MS)
 
 /* Whether the pid still is the process that was opened, and no zombie. */
@@ -70,26 +69,29 @@ bool wait_for(struct target *t, uint64_t ns)
 	return alive;
 }
 
+int follow_add(struct follow *f, const struct snapshot *s, struct error *e)
+{
+	if (f->nlooks > 1)
+		snapshot_free(&f->last);
+	if (f->nlooks)
+		f->last = *s;
+	else
+		f->first = *s;
+	f->nlooks++;
+	if (growth_add(&f->growth, s))
+		return error_sys(e, ENOMEM, "looks at process %d", (int)s->process.pid);
+	/* Of the first, the totals are enough. */
+	if (f->nlooks == 1)
+		snapshot_shed(&f->first);
+	return 0;
+}
+
 static int take(struct session *ss, const struct options *o, struct follow *f,
 		struct error *e)
 {
 	struct snapshot s;
 
-	if (session_look(ss, o, &s, e))
-		return -1;
-	if (f->nlooks > 1)
-		snapshot_free(&f->last);
-	if (f->nlooks)
-		f->last = s;
-	else
-		f->first = s;
-	f->nlooks++;
-	if (growth_add(&f->growth, &s))
-		return error_sys(e, ENOMEM, "looks at process %d", (int)ss->target.pid);
-	/* Of the first, the totals are enough. */
-	if (f->nlooks == 1)
-		snapshot_shed(&f->first);
-	return 0;
+	return session_look(ss, o, &s, e) ? -1 : follow_add(f, &s, e);
 }
 
 /* What is between the ends is looked at quickly, and the target is not stopped for it. */
@@ -111,8 +113,8 @@ static int look_between(struct session *ss, const struct options *o, struct foll
 			uint64_t end, struct error *e)
 {
 	struct options quick = between(o);
-	uint64_t every = o->after_ns / (LOOKS - 1), begun = clock_ns(CLOCK_MONOTONIC),
-		 next, took = 0;
+	uint64_t every = o->after_ns / (FOLLOW_LOOKS - 1),
+		 begun = clock_ns(CLOCK_MONOTONIC), next, took = 0;
 
 	if (every < LOOK_EVERY)
 		every = LOOK_EVERY;
@@ -199,6 +201,8 @@ static int follow(struct session *ss, const struct options *o, struct follow *f,
 	struct options whole = *o;
 	int err;
 
+	if (ss->stored)
+		return follow_recording(f, ss->stored, o->after_ns, e);
 	if (o->trace_ns > o->after_ns)
 		whole.after_ns = o->trace_ns;
 	if (take(ss, o, f, e))
@@ -207,8 +211,6 @@ static int follow(struct session *ss, const struct options *o, struct follow *f,
 		err = look_traced(ss, &whole, f, e);
 	else
 		err = look_last(ss, o, f, look_on(ss, &whole, f, e), e);
-	if (!err && growth_fit(&f->growth))
-		err = error_sys(e, ENOMEM, "looks at process %d", (int)ss->target.pid);
 	return err;
 }
 
@@ -216,17 +218,18 @@ int session_follow(struct session *ss, const struct options *o, struct follow *f
 		   struct error *e)
 {
 	*f = (struct follow){ .nlooks = 0 };
-	if (!follow(ss, o, f, e))
-		return 0;
+	if (!follow(ss, o, f, e)) {
+		if (!growth_fit(&f->growth))
+			return 0;
+		error_sys(e, ENOMEM, "looks at process %d", (int)f->last.process.pid);
+	}
 	follow_free(f);
 	return -1;
 }
 
 void follow_free(struct follow *f)
 {
-	if (f->nlooks)
-		snapshot_free(&f->first);
-	if (f->nlooks > 1)
-		snapshot_free(&f->last);
+	snapshot_free(&f->first);
+	snapshot_free(&f->last);
 	growth_free(&f->growth);
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "store/stored.h"
+
 static const char usage[] =
 	"usage: fallow report TARGET [options]\n"
 	"\n"
@@ -12,7 +14,9 @@ static const char usage[] =
 	"what gives the rest back. TARGET is a pid or a process name.\n"
 	"\n"
 	"  --after=TIME      look for TIME (30s, 2m), up to twelve times, and judge the\n"
-	"                    change\n"
+	"                    change; of a look in a recording, over TIME before it "
+	"(else\n"
+	"                    over all of the recording before it)\n"
 	"  --trace=TIME      the same, and follow meanwhile which functions map memory:\n"
 	"                    verdicts name them. Takes root. With --after, for the "
 	"longer\n"
@@ -64,7 +68,8 @@ static int look_on(struct session *ss, const struct options *o, struct error *e)
 		return -1;
 	/* Not while somebody pages through what is shown. */
 	pages_age_end(&ss->pages, &ss->target);
-	status = show(o, &f.last, &f.first, &f.growth);
+	status = f.nlooks > 1 ? show(o, &f.last, &f.first, &f.growth)
+			      : show(o, &f.last, NULL, NULL);
 	if (f.ended && status != EXIT_FAILED)
 		status = EXIT_GONE;
 	follow_free(&f);
@@ -78,7 +83,8 @@ static int look(struct session *ss, const struct options *o, struct error *e)
 
 	if (o->idle_ns && session_watch_idle(ss, o, e))
 		return -1;
-	if (o->after_ns || o->trace_ns)
+	if (o->after_ns || o->trace_ns ||
+	    (ss->stored && stored_is_recording(ss->stored)))
 		return look_on(ss, o, e);
 	if (session_look(ss, o, &s, e))
 		return -1;

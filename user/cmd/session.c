@@ -32,7 +32,8 @@ static bool is_stored(const struct options *o, pid_t *pid)
 /* What only a process can be asked for. */
 static int check_stored(const struct options *o, struct error *e)
 {
-	const char *asked = o->after_ns		       ? "--after"
+	bool recording = stored_is_recording(o->target);
+	const char *asked = o->after_ns && !recording  ? "--after"
 			    : o->trace_ns	       ? "--trace"
 			    : o->idle_ns	       ? "--idle"
 			    : o->freeze		       ? "--freeze"

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define COMPARE_S 30
-#define BEFORE	  200 /* looks that the history goes back: each has to be read once */
+#define COMPARE_NS 30000000000ull
+#define BEFORE	   200 /* looks that the history goes back: each has to be read once */
 
 struct replay {
 	struct recording *r;
@@ -80,11 +80,9 @@ static int read_history(struct replay *p, size_t i, struct history *h, struct er
 /* The last one that is old enough, else the first. */
 static size_t earlier_than(const struct replay *p, size_t i)
 {
-	time_t now = recording_time(p->r, i).tv_sec;
-	size_t k = i - 1;
+	size_t k = 0;
 
-	while (k && now - recording_time(p->r, k).tv_sec < COMPARE_S)
-		k--;
+	recording_before(p->r, i, COMPARE_NS, &k);
 	return k;
 }
 

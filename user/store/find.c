@@ -8,20 +8,41 @@
 
 #define DAY ((time_t)86400)
 
-/* The last look that is not after @when; false if all are. */
+/* Of what is older than that, no look is: so many ns fit in 64 bits. */
+#define AGE_MAX_S 1e9
+
+/*
+ * The last look until @when; false if all are after that. The clock may have been set back: of
+ * two, the one is later that it showed a later time at.
+ */
 static bool last_until(const struct recording *r, time_t when, size_t *i)
 {
-	for (size_t n = recording_count(r); n; n--)
-		if (recording_time(r, n - 1).tv_sec <= when) {
-			*i = n - 1;
-			return true;
-		}
-	return false;
+	bool found = false;
+
+	for (size_t n = recording_count(r); n; n--) {
+		time_t at = recording_time(r, n - 1).tv_sec;
+
+		if (at > when || (found && at <= recording_time(r, *i).tv_sec))
+			continue;
+		*i = n - 1;
+		found = true;
+	}
+	return found;
 }
 
-static time_t last_time(const struct recording *r)
+bool recording_before(const struct recording *r, size_t i, uint64_t ns, size_t *at)
 {
-	return recording_time(r, recording_count(r) - 1).tv_sec;
+	uint64_t now = recording_uptime(r, i);
+
+	for (size_t n = i + 1; n; n--) {
+		uint64_t then = recording_uptime(r, n - 1);
+
+		if (then <= now && now - then >= ns) {
+			*at = n - 1;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* 3, -1: false if it is no number. */
@@ -48,8 +69,8 @@ static bool by_number(const struct recording *r, const char *which, size_t *i,
 	return true;
 }
 
-/* -10m: so long before the last one. */
-static bool by_age(const struct recording *r, const char *which, time_t *when)
+/* -10m: so long, in ns, before the last one. */
+static bool by_age(const char *which, uint64_t *ns)
 {
 	static const struct {
 		const char *suffix;
@@ -62,7 +83,9 @@ static bool by_age(const struct recording *r, const char *which, time_t *when)
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (!strcmp(end, units[i].suffix)) {
-			*when = last_time(r) + (time_t)(n * units[i].seconds);
+			*ns = n * units[i].seconds < -AGE_MAX_S
+				      ? UINT64_MAX
+				      : (uint64_t)(-n * units[i].seconds * 1e9);
 			return true;
 		}
 	return false;
@@ -88,18 +111,31 @@ static bool parse_time(const char *which, struct tm *tm)
 	return false;
 }
 
-/* 14:05: that of the last look's day, or of the day before if it is later than that. */
+/* The latest that the clock showed on the day of the last look, which is @day. */
+static time_t latest_of(const struct recording *r, struct tm day)
+{
+	size_t i = recording_count(r) - 1;
+
+	day.tm_hour = 23;
+	day.tm_min = day.tm_sec = 59;
+	day.tm_isdst = -1;
+	last_until(r, mktime(&day), &i);
+	return recording_time(r, i).tv_sec;
+}
+
+/* 14:05: that of the last look's day, or of the day before if it was not then yet. */
 static bool by_clock(const struct recording *r, const char *which, time_t *when)
 {
-	time_t last = last_time(r);
+	time_t last = recording_time(r, recording_count(r) - 1).tv_sec, latest;
 	struct tm tm;
 
 	localtime_r(&last, &tm);
+	latest = latest_of(r, tm);
 	if (!parse_time(which, &tm))
 		return false;
 	tm.tm_isdst = -1;
 	*when = mktime(&tm);
-	if (!strchr(which, '-') && *when - 59 > last) {
+	if (!strchr(which, '-') && *when - 59 > latest) {
 		tm.tm_mday--;
 		tm.tm_isdst = -1;
 		*when = mktime(&tm);
@@ -110,17 +146,23 @@ static bool by_clock(const struct recording *r, const char *which, time_t *when)
 int recording_find(const struct recording *r, const char *which, size_t *i,
 		   struct error *e)
 {
+	uint64_t age;
 	time_t when;
+	bool found;
 	int err;
 
 	if (by_number(r, which, i, e, &err))
 		return err;
-	if (!by_age(r, which, &when) && !by_clock(r, which, &when))
+	if (by_age(which, &age))
+		found = recording_before(r, recording_count(r) - 1, age, i);
+	else if (by_clock(r, which, &when))
+		found = last_until(r, when, i);
+	else
 		return error_set(e, EXIT_USAGE,
 				 "\"%s\" is no look such as 3, -1, -10m, 14:05 or "
 				 "2026-11-28T14:05",
 				 which);
-	if (!last_until(r, when, i))
+	if (!found)
 		return error_set(e, EXIT_FAILED, "look %s: all looks were later", which);
 	return 0;
 }

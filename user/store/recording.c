@@ -22,6 +22,7 @@
 struct entry {
 	int64_t id;
 	int64_t time; /* ms since 1970 */
+	uint64_t uptime; /* ns after boot */
 };
 
 struct recording {
@@ -147,7 +148,8 @@ static int add_look(struct recording *r, sqlite3_stmt *st, struct error *e)
 	r->looks = all;
 	if (r->nlooks == LOOKS_MAX || (r->nlooks && all[r->nlooks - 1].id >= id))
 		return sql_corrupt(&r->q, "its looks are not in order", e);
-	all[r->nlooks++] = (struct entry){ id, sqlite3_column_int64(st, 1) };
+	all[r->nlooks++] = (struct entry){ id, sqlite3_column_int64(st, 1),
+					   (uint64_t)sqlite3_column_int64(st, 2) };
 	return 0;
 }
 
@@ -158,8 +160,9 @@ int recording_choose_nth(struct recording *r, size_t i, struct error *e)
 
 	if (sql_renew(&r->q, e))
 		return -1;
-	st = sql_prepare(&r->q, "SELECT id, time FROM look WHERE process = ? ORDER BY id",
-			 e);
+	st = sql_prepare(
+		&r->q, "SELECT id, time, uptime FROM look WHERE process = ? ORDER BY id",
+		e);
 	r->nlooks = 0;
 	r->chosen = i;
 	if (st)
@@ -238,6 +241,11 @@ struct timespec recording_time(const struct recording *r, size_t i)
 	int64_t ms = r->looks[i].time;
 
 	return (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
+}
+
+uint64_t recording_uptime(const struct recording *r, size_t i)
+{
+	return r->looks[i].uptime;
 }
 
 int recording_text(struct recording *r, size_t i, struct blob *text, struct error *e)

@@ -16,6 +16,7 @@
 #ifndef FALLOW_RECORDING_H
 #define FALLOW_RECORDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -61,6 +62,15 @@ size_t recording_count(const struct recording *r);
 /* When the @i-th was taken, by the clock then, which may have been set back since. */
 struct timespec recording_time(const struct recording *r, size_t i);
 
+/* The same, in ns after boot, which all looks at one process share: they ascend. */
+uint64_t recording_uptime(const struct recording *r, size_t i);
+
+/*
+ * To *@at, the last look that was taken @ns or more before the @i-th, by time since boot,
+ * which no clock that is set changes; false if none is so old.
+ */
+bool recording_before(const struct recording *r, size_t i, uint64_t ns, size_t *at);
+
 /*
  * The @i-th look; its JSON. What was removed since the recording was opened, for it has an
  * end, is a failure: EXIT_GONE. The caller frees the text.
@@ -77,9 +87,10 @@ int recording_moments(struct recording *r, size_t last,
 		      void *arg, struct error *e);
 
 /*
- * Which look "3" (the third), "-1" (the last), "-10m" (as it was 10 minutes before the
- * last), "14:05" or "14:05:30" (as it was then, on the last day of which there is one), or
- * "2026-11-28T14:05" means, by local time.
+ * Which look "3" (the third), "-1" (the last), "-10m" (10 minutes or more before the last,
+ * as recording_before()), "14:05" or "14:05:30" (the last one until then by the clock of
+ * that time, on the day of the last look, or the day before), or "2026-11-28T14:05" means, by
+ * local time. Where the clock was set back, the one that it showed the latest time at.
  */
 int recording_find(const struct recording *r, const char *which, size_t *i,
 		   struct error *e);
