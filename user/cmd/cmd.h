@@ -142,6 +142,12 @@ int session_watch_idle(struct session *ss, const struct options *o, struct error
 int session_look(struct session *ss, const struct options *o, struct snapshot *s,
 		 struct error *e);
 
+/*
+ * After a look failed with @e: whether to look again, by /proc, for the module, which was not
+ * asked for by name, went while it was used. Then @p is /proc, and @e has a note of that.
+ */
+bool source_go_on(struct pages *p, const struct options *o, struct error *e);
+
 /* Writes @s to the file @path, as fallow snapshot does. */
 int snapshot_keep(const struct snapshot *s, const char *path, struct error *e);
 

@@ -150,6 +150,16 @@ int run_keep(struct run *r, struct snapshot *s, const char *why, struct error *e
 	return err;
 }
 
+bool run_go_on(struct pages *p, const struct options *o, struct error *e)
+{
+	if (!source_go_on(p, o, e))
+		return false;
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	report_error(e);
+	return true;
+}
+
 static void show_progress(const struct run *r)
 {
 	if (isatty(STDERR_FILENO))
@@ -166,7 +176,8 @@ static int look(struct run *r, struct session *ss, const char *why, struct error
 
 	quick.quick = true;
 	quick.quiet = true;
-	if (!session_look(ss, &quick, &s, e))
+	if (!session_look(ss, &quick, &s, e) ||
+	    (run_go_on(&ss->pages, &quick, e) && !session_look(ss, &quick, &s, e)))
 		return run_keep(r, &s, why, e);
 	return e->status == EXIT_GONE && !target_refresh(&ss->target, &gone) ? 1 : -1;
 }

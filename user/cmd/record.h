@@ -24,6 +24,9 @@ bool run_over(const struct run *r);
  */
 void run_rest(const struct run *r, uint64_t begun_ns, uint64_t interval_ns);
 
+/* source_go_on(), which is said. */
+bool run_go_on(struct pages *p, const struct options *o, struct error *e);
+
 /* Keeps a look, and frees it; @why: the condition that held, or "". */
 int run_keep(struct run *r, struct snapshot *s, const char *why, struct error *e);
 

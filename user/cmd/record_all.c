@@ -102,13 +102,12 @@ static bool has_rested(const struct run *r, const struct seen *s,
 	       clock_ns(CLOCK_MONOTONIC) - s->looked_ns < again;
 }
 
-/* Looks and rests for as long. -1 if nothing can be kept any more. */
+/* 1 if it looked; -1 if nothing can be kept any more. */
 static int look(struct run *r, struct pages *p, struct seen *s, struct target *t,
 		const struct activity *now, struct error *e)
 {
 	static const struct look quick = { .quick = true };
 	struct snapshot found;
-	uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 	const char *why;
 	int err = is_wanted(r, s, t, &why, e);
 
@@ -116,7 +115,10 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 		return err;
 	if (has_rested(r, s, now) || !run_allowed(r))
 		return 0;
-	if (snapshot_take(&found, t, p, &quick, e)) {
+	err = snapshot_take(&found, t, p, &quick, e);
+	if (err && run_go_on(p, r->o, e))
+		err = snapshot_take(&found, t, p, &quick, e);
+	if (err) {
 		count_failure(r, s, e);
 	} else {
 		if (run_keep(r, &found, why, e))
@@ -125,15 +127,16 @@ static int look(struct run *r, struct pages *p, struct seen *s, struct target *t
 		s->looked_ns = clock_ns(CLOCK_MONOTONIC);
 		s->at_look = *now;
 	}
-	run_rest(r, begun, 0);
-	return 0;
+	return 1;
 }
 
+/* Looks, if it is to, and rests for as long. -1 if nothing can be kept any more. */
 static int visit(struct run *r, struct pages *p, struct seen *s,
 		 const struct activity *now, struct error *e)
 {
+	uint64_t begun = clock_ns(CLOCK_MONOTONIC);
 	struct target t;
-	int err;
+	int looked;
 
 	if (!s->looked_ns)
 		s->at_look.starttime = now->starttime;
@@ -145,9 +148,12 @@ static int visit(struct run *r, struct pages *p, struct seen *s,
 		return 0;
 	}
 	/* Of a pid that was used again meanwhile the next round knows. */
-	err = t.starttime == now->starttime ? look(r, p, s, &t, now, e) : 0;
+	looked = t.starttime == now->starttime ? look(r, p, s, &t, now, e) : 0;
 	target_close(&t);
-	return err;
+	/* Nothing is held meanwhile: of the module, either. */
+	if (looked > 0)
+		run_rest(r, begun, 0);
+	return looked < 0 ? -1 : 0;
 }
 
 static int go_round(struct run *r, struct round *before, struct error *e)

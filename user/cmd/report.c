@@ -83,8 +83,7 @@ static int look(struct session *ss, const struct options *o, struct error *e)
 
 	if (o->idle_ns && session_watch_idle(ss, o, e))
 		return -1;
-	if (o->after_ns || o->trace_ns ||
-	    (ss->stored && stored_is_recording(ss->stored)))
+	if (o->after_ns || o->trace_ns || (ss->stored && stored_is_recording(ss->stored)))
 		return look_on(ss, o, e);
 	if (session_look(ss, o, &s, e))
 		return -1;

@@ -134,6 +134,35 @@ int session_look(struct session *ss, const struct options *o, struct snapshot *s
 	return err;
 }
 
+static int ask_module(struct error *e)
+{
+	struct pages p;
+
+	if (pages_open(&p, SOURCE_KMOD, e))
+		return -1;
+	pages_close(&p);
+	return 0;
+}
+
+bool source_go_on(struct pages *p, const struct options *o, struct error *e)
+{
+	struct error why = *e, other_why;
+	struct pages other;
+
+	if (o->source != SOURCE_AUTO || o->idle_ns || p->ops != &pages_kmod ||
+	    e->status != EXIT_FAILED)
+		return false;
+	/* Of all processes, a look at one may fail though the module is there. */
+	if (!ask_module(&why) && o->all)
+		return false;
+	if (pages_open(&other, SOURCE_PROCFS, &other_why))
+		return false;
+	pages_close(p);
+	*p = other;
+	error_set(e, EXIT_FAILED, "by /proc from now on: %.200s", why.text);
+	return true;
+}
+
 bool want_colour(int fd)
 {
 	const char *no = getenv("NO_COLOR");

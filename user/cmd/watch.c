@@ -141,25 +141,14 @@ static int watch_json(struct looks *l, struct error *e)
 	return err;
 }
 
-/* The module may go while it is used: /proc is there still. */
-static int go_on_by_procfs(struct looks *l, struct error *e)
-{
-	struct session *ss = l->ss;
-	bool was_module = ss->pages.ops == &pages_kmod;
-
-	if (l->o->source != SOURCE_AUTO || l->o->idle_ns || !was_module ||
-	    e->status != EXIT_FAILED)
-		return -1;
-	snprintf(l->note, sizeof(l->note), "by /proc from now on: %.200s", e->text);
-	pages_close(&ss->pages);
-	return pages_open(&ss->pages, SOURCE_PROCFS, e);
-}
-
 static int look(struct looks *l, struct snapshot *s, struct error *e)
 {
 	if (!session_look(l->ss, l->o, s, e))
 		return 0;
-	return go_on_by_procfs(l, e) ? -1 : session_look(l->ss, l->o, s, e);
+	if (!source_go_on(&l->ss->pages, l->o, e))
+		return -1;
+	snprintf(l->note, sizeof(l->note), "%.220s", e->text);
+	return session_look(l->ss, l->o, s, e);
 }
 
 static int replay(struct session *ss, const struct options *o, struct error *e)

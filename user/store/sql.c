@@ -299,10 +299,21 @@ static int fill_fresh(const struct sql *q, struct error *e)
 	return 0;
 }
 
+/* Where somebody else does the same, SQLite does not wait: the lock is had already, and grows. */
+static int begin_log(const struct sql *q, struct error *e)
+{
+	static const char text[] = "PRAGMA journal_mode = WAL";
+	int code, waited = 0;
+
+	while ((code = sqlite3_exec(q->db, text, NULL, NULL, NULL)) == SQLITE_BUSY &&
+	       waited < WAIT_MS)
+		waited += sqlite3_sleep(10);
+	return code == SQLITE_OK ? 0 : sql_error(q, "writing", e);
+}
+
 static int make_tables(const struct sql *q, struct error *e)
 {
-	if (sql_run(q, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", e) ||
-	    fill_fresh(q, e))
+	if (begin_log(q, e) || sql_run(q, "BEGIN IMMEDIATE", e) || fill_fresh(q, e))
 		return -1;
 	return sql_run(q, "COMMIT", e);
 }
