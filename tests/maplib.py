@@ -236,6 +236,18 @@ def page_out(pid, ranges):
     os.close(fd)
 
 
+def make_disk(path, size):
+    """Has a guest, all of whose files are in memory, mount a file system of a disk there."""
+    disk = f"/tmp/fallow-disk-{os.path.basename(path)}"
+    os.makedirs(path, exist_ok=True)
+    with open(disk, "wb") as f:
+        f.truncate(size)
+    for module in ("loop", "ext4"):
+        subprocess.run(["modprobe", "-q", module], check=False)
+    return all(subprocess.run(command, check=False).returncode == 0 for command in (
+        ["mkfs.ext4", "-q", "-F", disk], ["mount", "-o", "loop", disk, path]))
+
+
 def has_swap():
     try:
         with open("/proc/swaps", encoding="ascii") as f:

@@ -21,7 +21,7 @@ def heads(path):
     """The facts of a program, and those of each of its other environments."""
     with open(path, encoding="utf-8") as f:
         head = f.read().partition("*/")[0].partition('"""\nimport')[0]
-    facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause|Maps): (.*)$", head, re.M))
+    facts = dict(re.findall(r"^ \* (Verdict|After|Env|Needs|Cure|Cause|Maps|Idle): (.*)$", head, re.M))
     about = re.search(r'(?:/\*|""")\n(?! \* SPDX)(.*?)\n(?: \*)?\n', head, re.S)[1]
     facts["About"] = " ".join(about.replace("\n *", "\n").split()).lstrip("* ")
     yield facts
@@ -42,6 +42,7 @@ class Scenario:
         self.needs = facts.get("Needs")
         self.about, self.cause = facts["About"], facts.get("Cause")
         self.maps = facts.get("Maps", "").split()
+        self.idle = dict(word.partition("=")[::2] for word in facts.get("Idle", "").split())
         self.env = variables(facts.get("Env", ""))
         self.cure, _, self.words = facts["Cure"].partition(" ")
         self.title = self.name + facts.get("Title", "")
@@ -50,6 +51,9 @@ class Scenario:
         """Why it cannot be run here; None if it can."""
         if self.needs == "swap" and not maplib.has_swap():
             return "no swap device here"
+        if self.needs == "disk" and "FALLOW_GUEST" in os.environ and \
+                not os.path.ismount("/var/tmp"):
+            return "no file system of a disk here"
         if self.needs == "MADV_COLLAPSE" and linux() < (6, 1):
             return "this kernel has no MADV_COLLAPSE"
         for key, value in self.env.items():

@@ -4,6 +4,7 @@
  * needs memory.
  *
  * Verdict: file-cache
+ * Needs: disk
  * Cure: none
  * Maps: main
  */
@@ -16,12 +17,12 @@
 
 int main(void)
 {
-	FILE *f = must(tmpfile());
+	int fd = file_on_disk();
 	char *file;
 
-	if (ftruncate(fileno(f), SIZE))
+	if (ftruncate(fd, SIZE))
 		return 1;
-	file = must(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(f), 0));
+	file = must(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	memset(file, 1, FULL);
 	ready();
 	for (size_t at = FULL; at < SIZE; at += 64 << 10) {

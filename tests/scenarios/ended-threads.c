@@ -4,6 +4,7 @@
  *
  * Verdict: off-heap-growth
  * After: 2s
+ * Idle: anon.other
  * Cure: none
  * Maps: main
  */

@@ -4,6 +4,7 @@
  *
  * Verdict: live-growth
  * After: 3s
+ * Idle: heap.used
  * Cure: none
  * Maps: serve_request
  * Cause: serve_request

@@ -35,8 +35,7 @@ int main(int argc, char **argv)
 		if (pthread_create(&thread, NULL, work, NULL))
 			return 1;
 	pthread_barrier_wait(&all);
-	if (!cured)
-		ready();
+	ready();
 	if (told(-1))
 		execl("/proc/self/exe", argv[0], "cured", NULL);
 	return 1;

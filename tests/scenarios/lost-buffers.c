@@ -4,6 +4,7 @@
  *
  * Verdict: off-heap-growth
  * After: 3s
+ * Idle: anon.other
  * Cure: none
  * Maps: map_buffer
  * Cause: map_buffer

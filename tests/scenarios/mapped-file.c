@@ -3,24 +3,22 @@
  * A program that reads a large file by mapping it: page cache, not memory of its own.
  *
  * Verdict: file-cache
+ * Needs: disk
  * Cure: tell madvise(MADV_DONTNEED)
  */
 #include "scenario.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #define SIZE (128 * MIB)
 
 int main(void)
 {
-	char name[] = "/var/tmp/fallow-scenario-XXXXXX", buf[64 << 10] = "x";
-	int fd = mkstemp(name);
+	char buf[64 << 10] = "x";
+	int fd = file_on_disk();
 	volatile char sum = 0;
 	char *file;
 
-	if (fd < 0 || unlink(name))
-		return 1;
 	for (size_t at = 0; at < SIZE; at += sizeof(buf))
 		if (write(fd, buf, sizeof(buf)) != sizeof(buf))
 			return 1;

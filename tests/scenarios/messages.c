@@ -4,6 +4,7 @@
  *
  * Verdict: shmem-growth
  * After: 3s
+ * Idle: shmem
  * Cure: none
  * Maps: main
  * Cause: memfd:messages

@@ -5,6 +5,7 @@
  *
  * Verdict: live-growth
  * After: 2s
+ * Idle: heap.used
  * Cure: none
  * Maps: main
  */

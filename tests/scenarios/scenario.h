@@ -10,6 +10,8 @@
  *   Cure: env NAME=VALUE … is in the advice; the program is run again with it
  *   Cure: tell WORDS      WORDS are in the advice; the program is told to do so
  *   Cure: none
+ *   Idle: CLASS …         of growth: what is in these classes of the ledger is not touched
+ *                         again; of what works on: CLASS=MIB, so much of it is not
  *   Maps: FUNCTION …      of its source: they map nearly all that is mapped
  *   Cause: WORD           a function, a setting or a name, by which the cause is known
  *                         when somebody names it: scripts/compare
@@ -55,18 +57,37 @@ static inline void ready(void)
 		exit(1);
 }
 
-/* Waits so long for to be told something; true if that was the cure. */
+/* A file without a name, where files are on a disk: /tmp may be in memory. */
+static inline int file_on_disk(void)
+{
+	char name[] = "/var/tmp/fallow-scenario-XXXXXX";
+	int fd = mkstemp(name);
+
+	if (fd < 0 || unlink(name)) {
+		perror(name);
+		exit(1);
+	}
+	return fd;
+}
+
+/*
+ * Waits so long for to be told something; true if that was the cure. That it is done is
+ * answered by the next call.
+ */
 static inline bool told(int milliseconds)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	static bool answer_is_due;
 	char line[16];
 
+	if (answer_is_due && write(STDOUT_FILENO, "done\n", 5) != 5)
+		exit(1);
+	answer_is_due = false;
 	if (poll(&p, 1, milliseconds) <= 0)
 		return false;
 	if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
 		exit(0);
-	if (write(STDOUT_FILENO, "done\n", 5) != 5)
-		exit(1);
+	answer_is_due = true;
 	return true;
 }
 

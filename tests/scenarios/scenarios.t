@@ -1,22 +1,38 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Programs of which the truth is known: the verdict that comes first, and whether the
-cure that is printed with it does what it says. Usage: scenarios.t [SOURCE [NAME...]]"""
+cure that is printed with it does what it says. By the module, also what of each is idle: a
+program that waits touches nothing. Usage: scenarios.t [SOURCE [NAME...]]
+
+All of them by the module, in half an hour:
+    scripts/vm --kmod --mem=5G --swap=512M --timeout=7200 tests/scenarios/scenarios.t kmod"""
+import json
 import os
 import resource
 import subprocess
 import sys
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, ".."))
+sys.path[:0] = [os.path.join(HERE, "../vm"), os.path.join(HERE, "..")]
+import genl
 import heaplib
+import maplib
 from scenariolib import DidNotBegin, scenarios, variables
 from tap import Tap
 
 tap = Tap()
+SOURCE, NAMES = (sys.argv[1:2] or ["procfs"])[0], sys.argv[2:]
+HAS_AGES = SOURCE == "kmod" and \
+    int.from_bytes(genl.Client().info()[genl.INFO["CAPS"]], "little") & genl.C["CAP_AGE"]
 MIB = 1 << 20
 LOOKS = 5
 SECONDS = 5  # of the tool's processor time, on a machine of some speed
+IDLE = 2  # seconds
+# Of what waits: none of it is touched any more.
+HEAP = ("heap.used", "heap.returnable", "heap.held", "anon.other")
+# The ends of what is touched, in huge pages.
+SLACK = 4 * MIB
+DISK = 2048 * MIB  # of which little is written
 
 
 def slowness():
@@ -66,13 +82,64 @@ def check_looks(scenario, source, run):
     return snapshot
 
 
+def trackers():
+    return int.from_bytes(genl.Client().info()[genl.INFO["TRACKERS"]], "little")
+
+
+def look_idle(pid):
+    """With ages; and the resident set when half of the time was over."""
+    with subprocess.Popen([heaplib.FALLOW, "report", "--json", "--source=kmod",
+                           f"--idle={IDLE}s", str(pid)], stdout=subprocess.PIPE) as report:
+        while trackers() == 0 and report.poll() is None:
+            time.sleep(0.05)
+        time.sleep(IDLE / 2)
+        rss = heaplib.rss_of(pid)
+        return json.load(report.stdout), rss
+
+
+def lines(snapshot, key):
+    """By class."""
+    return {line["class"]: line[key] or 0 for line in snapshot["ledger"]}
+
+
+def check_idle_classes(scenario, name, plain, snapshot, rss):
+    idle, was = lines(snapshot, "idle_bytes"), lines(plain, "resident_bytes")
+    said = scenario.idle or ({} if scenario.after else dict.fromkeys(HEAP, ""))
+    tap.ok(all(abs(idle[c] - int(size) * MIB) <= SLACK if size else idle[c] >= was[c] - SLACK
+               for c, size in said.items()),
+           f"{name}: what is not touched again is idle", (said, was, idle))
+    tap.ok(sum(idle.values()) <= rss + SLACK, f"{name}: what came since is not", (idle, rss))
+    tap.ok(all(line["active_bytes"] + line["idle_bytes"] + line["idle_unknown_bytes"] ==
+               line["resident_bytes"] for line in snapshot["ledger"]
+               if line["idle_bytes"] is not None),
+           f"{name}: each class is split into active and idle", snapshot["ledger"])
+
+
+def check_idle(scenario, run, plain):
+    """The same process with ages. Returns what is idle of what a purge returns."""
+    name = f"kmod: {scenario.title}: --idle"
+    snapshot, rss = look_idle(run.pid)
+    check_idle_classes(scenario, name, plain, snapshot, rss)
+    idle = lines(snapshot, "idle_bytes")
+    cold = idle["heap.used"] + idle["anon.other"]
+    seen = [(v["id"], v["bytes"]) for v in snapshot["verdicts"]]
+    # What is worth a verdict is in fallow(1).
+    tap.ok(seen[-1] == ("cold-memory", cold)
+           if cold >= max(8 * MIB, snapshot["process"]["rss_bytes"] // 10)
+           else "cold-memory" not in dict(seen),
+           f"{name}: in use and idle is said beneath all else", (cold, seen))
+    if not scenario.after:
+        tap.ok(seen[0][0] == scenario.verdict, f"{name}: {scenario.verdict}", seen)
+    return idle["heap.returnable"]
+
+
 def call(pid, expression):
     subprocess.run(["gdb", "-nx", "-batch", "-p", str(pid), "-ex", f"call (int){expression}"],
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                    check=True)
 
 
-def check_cure(scenario, source, run, snapshot):
+def check_cure(scenario, source, run, snapshot, idle):
     verdict = snapshot["verdicts"][0]
     name = f"{source}: {scenario.title}: {scenario.words}"
     told = [(t, b) for t, b in advice(verdict) if scenario.words in t]
@@ -101,6 +168,9 @@ def check_cure(scenario, source, run, snapshot):
         grown = max(0, before - snapshot["process"]["rss_bytes"])
         tap.ok(promised is None or drop <= promised + grown + max(2 * MIB, promised // 20),
                f"{name}: by no more than was said", facts)
+    if idle is not None and "heap.returnable" in scenario.idle:
+        tap.ok(abs(drop - idle) <= SLACK, f"{name}: what was idle stays returned",
+               f"idle {idle}, {facts}")
 
 
 def check(scenario, source):
@@ -110,18 +180,21 @@ def check(scenario, source):
         return
     with scenario.run() as run:
         snapshot = check_looks(scenario, source, run)
+        idle = check_idle(scenario, run, snapshot) if HAS_AGES else None
         if scenario.cure != "none":
-            check_cure(scenario, source, run, snapshot)
+            check_cure(scenario, source, run, snapshot, idle)
 
 
 def main():
-    source, names = (sys.argv[1:2] or ["procfs"])[0], sys.argv[2:]
+    if "FALLOW_GUEST" in os.environ:
+        maplib.still_kernel()
+        maplib.make_disk("/var/tmp", DISK)
     for scenario in scenarios(variants=True):
-        if not names or scenario.name in names:
+        if not NAMES or scenario.name in NAMES:
             try:
-                check(scenario, source)
+                check(scenario, SOURCE)
             except DidNotBegin as why:
-                tap.ok(False, f"{source}: {scenario.title}: begins", why)
+                tap.ok(False, f"{SOURCE}: {scenario.title}: begins", why)
     tap.done()
 
 

@@ -4,6 +4,7 @@
  *
  * Verdict: shmem-growth
  * After: 2s
+ * Idle: shmem
  * Cure: none
  * Maps: main
  */

@@ -142,15 +142,8 @@ def with_file_system(path):
 
 def files():
     """A file system of its own; its pages are charged to who brings them in."""
-    disk, path = "/tmp/fallow-disk", "/tmp/fallow-mnt"
-    os.makedirs(path, exist_ok=True)
-    with open(disk, "wb") as f:
-        f.truncate(128 * MIB)
-    for m in ("loop", "ext4"):
-        subprocess.run(["modprobe", "-q", m], check=False)
-    made = subprocess.run(["mkfs.ext4", "-q", "-F", disk], check=False).returncode == 0 and \
-        subprocess.run(["mount", "-o", "loop", disk, path], check=False).returncode == 0
-    if not made:
+    path = "/tmp/fallow-mnt"
+    if not maplib.make_disk(path, 128 * MIB):
         tap.skip("page cache of a disk", "no ext4 on a loop device here")
         return
     with_file_system(path)
