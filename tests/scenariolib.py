@@ -42,7 +42,10 @@ class Scenario:
         self.needs = facts.get("Needs")
         self.about, self.cause = facts["About"], facts.get("Cause")
         self.maps = facts.get("Maps", "").split()
-        self.idle = dict(word.partition("=")[::2] for word in facts.get("Idle", "").split())
+        self.idle = None
+        if "Idle" in facts:
+            words = facts["Idle"].replace("none", "").split()
+            self.idle = dict(word.partition("=")[::2] for word in words)
         self.env = variables(facts.get("Env", ""))
         self.cure, _, self.words = facts["Cure"].partition(" ")
         self.title = self.name + facts.get("Title", "")

@@ -4,6 +4,7 @@
  * RSS counted them before, and stays as it is.
  *
  * Verdict: healthy
+ * Idle: none
  * Cure: none
  * Maps: main
  */

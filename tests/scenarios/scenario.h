@@ -10,8 +10,8 @@
  *   Cure: env NAME=VALUE … is in the advice; the program is run again with it
  *   Cure: tell WORDS      WORDS are in the advice; the program is told to do so
  *   Cure: none
- *   Idle: CLASS …         of growth: what is in these classes of the ledger is not touched
- *                         again; of what works on: CLASS=MIB, so much of it is not
+ *   Idle: CLASS …         of what works on, or grows: what was in these classes of the ledger
+ *                         is not touched again; CLASS=MIB: so much of it is not; or none
  *   Maps: FUNCTION …      of its source: they map nearly all that is mapped
  *   Cause: WORD           a function, a setting or a name, by which the cause is known
  *                         when somebody names it: scripts/compare

@@ -104,7 +104,9 @@ def lines(snapshot, key):
 
 def check_idle_classes(scenario, name, plain, snapshot, rss):
     idle, was = lines(snapshot, "idle_bytes"), lines(plain, "resident_bytes")
-    said = scenario.idle or ({} if scenario.after else dict.fromkeys(HEAP, ""))
+    said = scenario.idle
+    if said is None:
+        said = {} if scenario.after else dict.fromkeys(HEAP, "")
     tap.ok(all(abs(idle[c] - int(size) * MIB) <= SLACK if size else idle[c] >= was[c] - SLACK
                for c, size in said.items()),
            f"{name}: what is not touched again is idle", (said, was, idle))
@@ -168,7 +170,7 @@ def check_cure(scenario, source, run, snapshot, idle):
         grown = max(0, before - snapshot["process"]["rss_bytes"])
         tap.ok(promised is None or drop <= promised + grown + max(2 * MIB, promised // 20),
                f"{name}: by no more than was said", facts)
-    if idle is not None and "heap.returnable" in scenario.idle:
+    if idle is not None and "heap.returnable" in (scenario.idle or ""):
         tap.ok(abs(drop - idle) <= SLACK, f"{name}: what was idle stays returned",
                f"idle {idle}, {facts}")
 

@@ -87,6 +87,7 @@ struct arena {
 	uint64_t *known;
 	size_t nknown;
 	bool collected;
+	size_t renewed; /* chunks that were collected anew */
 	/* Of a quick look. */
 	enum hiding hides;
 	uint64_t fast_bytes; /* in fastbins */
@@ -169,6 +170,8 @@ void glibc_marks_in(const struct glibc *g, uint64_t start, uint8_t slots[MARKS_S
 uint64_t glibc_next_mark(const struct glibc *g, uint64_t addr, uint64_t end);
 /* Fills @a->known from its bins. 0 or -errno. */
 int glibc_collect_bins(struct glibc *g, struct arena *a);
+/* The same anew, until that was done too often: then they are as they were last. */
+int glibc_renew_bins(struct glibc *g, struct arena *a);
 
 /* Whether fastbins are mangled (PROTECT_PTR), by the one that begins with @head. */
 bool glibc_fastbin_mangled(struct glibc *g, uint64_t head, unsigned int bin);

@@ -15,6 +15,9 @@
 #define SLOTS_MAX   UINT16_MAX
 #define NEXT_BLOCKS 64 /* in which the next mark is looked for: 4 MiB */
 #define KNOWN_MAX   (8u << 20) /* free chunks of an arena's bins that are remembered */
+/* So many of them are collected anew, each time as if there were some more. */
+#define RENEWED_MAX   (1u << 20)
+#define RENEWED_LEAST (64u << 10)
 
 /* Bytes for all marks, besides one of so many that are resident. */
 #define MARKS_BYTES (48u << 20)
@@ -472,5 +475,19 @@ int glibc_collect_bins(struct glibc *g, struct arena *a)
 		err = collect_bin(g, a, &cap, a->addr + g->layout->bins + 16 * i - 16);
 	if (a->nknown)
 		qsort(a->known, a->nknown, sizeof(*a->known), by_value);
+	return err;
+}
+
+int glibc_renew_bins(struct glibc *g, struct arena *a)
+{
+	int err;
+
+	if (a->renewed >= RENEWED_MAX)
+		return 0;
+	peek_forget(&g->peek);
+	a->collected = false;
+	a->nknown = 0;
+	err = glibc_collect_bins(g, a);
+	a->renewed += a->nknown + RENEWED_LEAST;
 	return err;
 }

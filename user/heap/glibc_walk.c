@@ -221,50 +221,34 @@ static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
 	return err;
 }
 
-/* Walks from @from to the first chunk at or above @p; 0 if that fails. */
-static uint64_t catch_up(struct walk *k, uint64_t from, uint64_t p)
+/*
+ * Walks from @from, on fresh memory, to the first chunk at or above @p; 0 if that
+ * fails. @kind: of the chunk before it, in which @p lies if it does not begin one.
+ */
+static uint64_t catch_up(struct walk *k, uint64_t from, uint64_t p, enum chunk_kind *kind)
 {
-	enum chunk_kind kind;
+	enum chunk_kind next;
 	uint64_t end;
 
+	if (!k->w->patience)
+		return 0;
+	k->w->patience--;
+	forget(k->w);
 	for (unsigned int n = 0; from < p; n++) {
-		if (n == TRAIL_STEPS || step(k, from, &end, &kind) || kind == CHUNK_META)
+		if (n == TRAIL_STEPS || step_patiently(k, from, &end, kind) ||
+		    *kind == CHUNK_META)
 			return 0;
 		from = end;
 	}
-	return from < k->s->end && !step(k, from, &end, &kind) ? from : 0;
+	return from < k->s->end && !step(k, from, &end, &next) ? from : 0;
 }
 
-/*
- * The target merged or split chunks behind the walk's back, so that @p is not,
- * or no longer, the start of one. Starts again further and further behind, on
- * fresh memory; returns where to go on, or 0.
- */
-static uint64_t retrace(struct walk *k, uint64_t p)
+/* How many of the chunks that bins know begin at @p or before. */
+static size_t known_until(const struct arena *a, uint64_t p)
 {
-	for (size_t back = 1; back <= TRAIL && back <= k->ntrail && k->w->patience;
-	     back *= 2) {
-		uint64_t next;
+	size_t lo = 0, hi = a->nknown;
 
-		k->w->patience--;
-		forget(k->w);
-		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p);
-		if (next)
-			return next;
-	}
-	return 0;
-}
-
-/* The next place above @p where a chunk is known to begin; 0 if there is none. */
-static int next_known(struct walk *k, uint64_t p, uint64_t *next)
-{
-	struct arena *a = &k->g->arenas[k->s->arena];
-	size_t lo = 0, hi;
-	int err = glibc_collect_bins(k->g, a);
-
-	if (err)
-		return err;
-	for (hi = a->nknown; lo < hi;) {
+	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
 		if (a->known[mid] <= p)
@@ -272,6 +256,44 @@ static int next_known(struct walk *k, uint64_t p, uint64_t *next)
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+/*
+ * The target merged or split chunks behind the walk's back, so that @p is not,
+ * or no longer, the start of one. Starts again further and further behind; and where
+ * all that is gone, at the chunk before @p that is free by now, and may be what it was
+ * merged into. @next: where to go on, or 0; @kind: what all before that is by now.
+ */
+static int retrace(struct walk *k, uint64_t p, uint64_t *next, enum chunk_kind *kind)
+{
+	struct arena *a = &k->g->arenas[k->s->arena];
+	size_t n;
+	int err;
+
+	*next = 0;
+	for (size_t back = 1; back <= TRAIL && back <= k->ntrail; back *= 2) {
+		*next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p, kind);
+		if (*next)
+			return 0;
+	}
+	err = glibc_renew_bins(k->g, a);
+	n = known_until(a, p);
+	if (!err && n && a->known[n - 1] >= k->s->first && a->known[n - 1] < p)
+		*next = catch_up(k, a->known[n - 1], p, kind);
+	return err;
+}
+
+/* The next place above @p where a chunk is known to begin; 0 if there is none. */
+static int next_known(struct walk *k, uint64_t p, uint64_t *next)
+{
+	struct arena *a = &k->g->arenas[k->s->arena];
+	int err = glibc_collect_bins(k->g, a);
+	size_t lo;
+
+	if (err)
+		return err;
+	lo = known_until(a, p);
 	*next = 0;
 	if (lo < a->nknown && a->known[lo] < k->s->end)
 		*next = a->known[lo];
@@ -280,12 +302,20 @@ static int next_known(struct walk *k, uint64_t p, uint64_t *next)
 	return 0;
 }
 
-/* Tells [p, …) as broken up to where the walk can go on, which goes to *@p. */
+/*
+ * Tells what [p, …) is up to where the walk can go on, which goes to *@p: broken, if
+ * that is not to be known.
+ */
 static int skip_broken(struct walk *k, uint64_t *p, enum break_cause cause)
 {
-	uint64_t next = cause == BREAK_TORN ? retrace(k, *p) : 0;
-	int err = next ? 0 : next_known(k, *p, &next);
+	enum chunk_kind kind = CHUNK_BROKEN;
+	uint64_t next = 0;
+	int err = cause == BREAK_TORN ? retrace(k, *p, &next, &kind) : 0;
 
+	if (!err && !next) {
+		kind = CHUNK_BROKEN;
+		err = next_known(k, *p, &next);
+	}
 	if (err)
 		return err;
 	if (!next)
@@ -296,7 +326,7 @@ static int skip_broken(struct walk *k, uint64_t *p, enum break_cause cause)
 
 		next = mark ? mark : next;
 	}
-	err = visit(k, CHUNK_BROKEN, *p, next, cause);
+	err = visit(k, kind, *p, next, cause);
 	*p = next;
 	return err;
 }

@@ -21,6 +21,11 @@ void peek_free(struct peek *p)
 	p->data = NULL;
 }
 
+void peek_forget(struct peek *p)
+{
+	memset(p->line, 0, sizeof(p->line));
+}
+
 static bool has_line(const struct peek *p, uint64_t line)
 {
 	return p->line[line / PEEK_LINE % PEEK_LINES] == line;

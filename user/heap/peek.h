@@ -34,6 +34,9 @@ void peek_free(struct peek *p);
  */
 int peek_read(struct peek *p, uint64_t addr, void *buf, size_t len);
 
+/* The next looks are new ones. */
+void peek_forget(struct peek *p);
+
 /* The PEEK_LINE that has @addr, if it is remembered; else NULL. Until the next read. */
 static inline const uint8_t *peek_near(const struct peek *p, uint64_t addr)
 {
