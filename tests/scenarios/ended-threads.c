@@ -12,8 +12,14 @@
 
 #include <pthread.h>
 
+/* How much of its stack each has touched. */
+#define DEPTH (32 << 10)
+
 static void *work(void *unused)
 {
+	volatile char frame[DEPTH];
+
+	memset((char *)frame, 1, sizeof(frame));
 	return unused;
 }
 
@@ -26,9 +32,8 @@ int main(void)
 	pthread_attr_setstacksize(&attr, 64 << 10);
 	ready();
 	while (!told(5))
-		for (int i = 0; i < 10; i++)
-			if (pthread_create(&thread, &attr, work, NULL))
-				told(-1);
+		if (pthread_create(&thread, &attr, work, NULL))
+			told(-1);
 	wait_for_end();
 	return 0;
 }
