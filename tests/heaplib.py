@@ -129,7 +129,7 @@ def rss_of(pid):
 
 def look(pid, *options, command="report"):
     out = subprocess.run([FALLOW, command, str(pid), "--json", *options], check=True,
-                         stdout=subprocess.PIPE, timeout=120).stdout
+                         stdout=subprocess.PIPE, timeout=600).stdout
     return json.loads(out)
 
 

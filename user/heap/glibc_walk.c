@@ -260,28 +260,69 @@ static size_t known_until(const struct arena *a, uint64_t p)
 }
 
 /*
+ * The end of the free chunk in which @p lies: of the one that bins know at @start. What
+ * is behind it tells its size, and that at one time, though it shrinks or grows at its
+ * front all the while. 0: it does not have @p.
+ */
+static uint64_t end_of_free(struct walk *k, uint64_t start, uint64_t p)
+{
+	struct chunk_head h, behind;
+	enum chunk_kind kind;
+	uint64_t end;
+
+	/* As it was when it was met in its bin, most likely. */
+	if (peek_read(&k->g->peek, start, &h, sizeof(h)) || !is_plain(k, start, h.size))
+		return 0;
+	end = start + (h.size & ~(uint64_t)SIZE_FLAGS);
+	forget(k->w);
+	if (end <= p || step(k, end, &start, &kind) || head_at(k, end, &behind))
+		return 0;
+	return !(behind.size & PREV_INUSE) && behind.prev_size <= end - k->s->first &&
+			       end - behind.prev_size <= p
+		       ? end
+		       : 0;
+}
+
+/* Starts again further and further behind. */
+static uint64_t retrace_trail(struct walk *k, uint64_t p, enum chunk_kind *kind)
+{
+	uint64_t next = 0;
+
+	for (size_t back = 1; !next && back <= TRAIL && back <= k->ntrail; back *= 2)
+		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p, kind);
+	return next;
+}
+
+/*
  * The target merged or split chunks behind the walk's back, so that @p is not,
- * or no longer, the start of one. Starts again further and further behind; and where
- * all that is gone, at the chunk before @p that is free by now, and may be what it was
- * merged into. @next: where to go on, or 0; @kind: what all before that is by now.
+ * or no longer, the start of one. Where the trail is gone, the chunk before @p that is
+ * free by now may be what it was merged into; if all before @p is taken again, so is
+ * the trail. @next: where to go on, or 0; @kind: what all before that is by now.
  */
 static int retrace(struct walk *k, uint64_t p, uint64_t *next, enum chunk_kind *kind)
 {
 	struct arena *a = &k->g->arenas[k->s->arena];
+	uint64_t start;
 	size_t n;
 	int err;
 
-	*next = 0;
-	for (size_t back = 1; back <= TRAIL && back <= k->ntrail; back *= 2) {
-		*next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p, kind);
-		if (*next)
-			return 0;
-	}
+	*next = retrace_trail(k, p, kind);
+	if (*next)
+		return 0;
 	err = glibc_renew_bins(k->g, a);
 	n = known_until(a, p);
-	if (!err && n && a->known[n - 1] >= k->s->first && a->known[n - 1] < p)
-		*next = catch_up(k, a->known[n - 1], p, kind);
-	return err;
+	if (err)
+		return err;
+	start = n ? a->known[n - 1] : 0;
+	if (start >= k->s->first && start < p) {
+		*kind = CHUNK_FREE;
+		*next = end_of_free(k, start, p);
+		if (!*next)
+			*next = catch_up(k, start, p, kind);
+	}
+	if (!*next)
+		*next = retrace_trail(k, p, kind);
+	return 0;
 }
 
 /* The next place above @p where a chunk is known to begin; 0 if there is none. */
