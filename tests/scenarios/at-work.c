@@ -6,7 +6,7 @@
  * Verdict: retention
  * Idle: heap.returnable=60
  * Cure: tell malloc_trim(0)
- * Maps: main
+ * Maps: take_and_free
  */
 #include "scenario.h"
 
@@ -29,12 +29,15 @@ static void take_and_free(size_t n)
 		free(block[i]);
 }
 
-int main(void)
+/* With an argument: milliseconds between rounds. */
+int main(int argc, char **argv)
 {
+	int rest = argc > 1 ? atoi(argv[1]) : 200;
+
 	take_and_free(MOST);
 	ready();
 	for (;;) {
-		if (told(200))
+		if (told(rest))
 			malloc_trim(0);
 		/* From the front of what is free: the same pages each time. */
 		take_and_free(ATONCE);

@@ -4,8 +4,7 @@
 cure that is printed with it does what it says. By the module, also what of each is idle: a
 program that waits touches nothing. Usage: scenarios.t [SOURCE [NAME...]]
 
-All of them by the module, in half an hour:
-    scripts/vm --kmod --mem=5G --swap=512M --timeout=7200 tests/scenarios/scenarios.t kmod"""
+All of them by the module: scripts/check module-scenarios."""
 import json
 import os
 import resource
