@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# Packages of several Debian releases, unpacked side by side. Sourced after common.sh by
-# scripts that have set home, the folder that all goes to; one of them at a time. One
+# Packages of several Debian releases, and of npm, unpacked side by side. Sourced after
+# common.sh by scripts that have set home, the folder that all goes to; one of them at a time. One
 # that wants sources has set types to deb-src.
 
 mirror=$(find_mirror)
@@ -55,6 +55,15 @@ unpack_source() {
 	(cd "$dir" && apt_for "$suite" source --download-only "$3" >&2) || return 1
 	tar -C "$dir" --strip-components=1 -xf "$dir"/*.orig.tar.* || return 1
 	touch "$dir/.complete"
+}
+
+# unpack_npm PACKAGE@VERSION DIR: once, to DIR/package, by npm, which has to be there.
+unpack_npm() {
+	[ ! -e "$2/.complete" ] || return 0
+	rm -rf "$2" && mkdir -p "$2"
+	have npm && (cd "$2" && npm pack --silent "$1" >&2 && tar -xzf ./*.tgz) || return 1
+	rm "$2"/*.tgz
+	touch "$2/.complete"
 }
 
 source_version() { # DIR
