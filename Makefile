@@ -7,6 +7,7 @@
 #   make lint           style and static analysis
 #   make bench          the benchmarks, printed as a table
 #   make compare        Documentation/comparison.md, from the usual instruments run anew
+#   make pictures       Documentation/pictures, from the live screen and a page drawn anew
 #   make install        the tool, to $(DESTDIR)$(PREFIX)
 #   make clean
 
@@ -50,7 +51,7 @@ ALL_CPPFLAGS := -D_GNU_SOURCE -Iuser -Ikmod/include/uapi $(LIB_CFLAGS) $(CPPFLAG
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra $(WERROR) -fstack-protector-strong \
 	-ffile-prefix-map=$(CURDIR)=. $(CFLAGS)
 
-.PHONY: all static kmod check lint bench compare units workloads man install clean
+.PHONY: all static kmod check lint bench compare pictures units workloads man install clean
 
 all: $(O)/fallow
 
@@ -138,6 +139,9 @@ bench: all
 
 compare: all
 	scripts/compare
+
+pictures: all workloads
+	scripts/pictures
 
 # Of commands that have no page of their own in Documentation/.
 man: $(O)/man/.made
