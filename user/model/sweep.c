@@ -47,6 +47,8 @@ struct sweep {
 	size_t ntaken; /* by heaps that were swept before, sorted */
 	size_t taken; /* the first of these that ends above what is being filed */
 	size_t claim; /* the first one that ends above what is being filed */
+	const struct stack_pointers *stacks;
+	size_t stack; /* the first of their blocks that ends above what is being filed */
 	struct progress *progress; /* may be NULL */
 	bool quick;
 	struct recall *recall;
@@ -526,7 +528,63 @@ static int sweep_part(struct sweep *sw, uint64_t start, uint64_t end,
 #define RED_ZONE 0
 #endif
 
-/* One unclaimed part of a VMA, split at the stack pointer if it is a stack. */
+/* Files what is between *@at and @limit, or @end, and moves *@at there. */
+static int sweep_until(struct sweep *sw, uint64_t *at, uint64_t limit, uint64_t end,
+		       enum ledger_class anon)
+{
+	uint64_t start = *at, upto = min(limit, end);
+
+	if (upto <= start)
+		return 0;
+	*at = upto;
+	return sweep_part(sw, start, upto, anon);
+}
+
+static uint64_t page_below(const struct sweep *sw, uint64_t addr)
+{
+	return addr - addr % sw->page;
+}
+
+/* The first stack of a thread that ends above @addr and begins below @end; NULL: none. */
+static const struct stack_block *next_block(struct sweep *sw, uint64_t addr, uint64_t end)
+{
+	const struct stack_pointers *s = sw->stacks;
+
+	while (sw->stack < s->nblocks && s->block[sw->stack].end <= addr)
+		sw->stack++;
+	return sw->stack < s->nblocks && s->block[sw->stack].start < end
+		       ? &s->block[sw->stack]
+		       : NULL;
+}
+
+/* A part of a mapping with stacks of which the ends are known, and maybe other memory. */
+static int sweep_blocks(struct sweep *sw, uint64_t at, uint64_t end)
+{
+	struct region *r = &sw->s->regions[sw->vma];
+	const struct stack_block *b;
+
+	if (!r->owner[0])
+		r->owner = "stack";
+	while ((b = next_block(sw, at, end))) {
+		/* The page with the last byte of a stack is a stack's. */
+		uint64_t top = page_below(sw, b->end + sw->page - 1);
+
+		if (sweep_until(sw, &at, page_below(sw, b->start), end,
+				LEDGER_ANON_OTHER) ||
+		    sweep_until(sw, &at, page_below(sw, b->sp - RED_ZONE), end,
+				LEDGER_STACK_DEAD) ||
+		    sweep_until(sw, &at, top, end, LEDGER_STACK_LIVE))
+			return -1;
+		if (at == end)
+			return 0;
+	}
+	return sweep_until(sw, &at, end, end, LEDGER_ANON_OTHER);
+}
+
+/*
+ * One unclaimed part of a VMA, split at the stack pointer if it is a stack, of which the
+ * ends are the mapping's.
+ */
 static int sweep_gap(struct sweep *sw, uint64_t start, uint64_t end, uint64_t sp)
 {
 	struct region *r = &sw->s->regions[sw->vma];
@@ -535,8 +593,7 @@ static int sweep_gap(struct sweep *sw, uint64_t start, uint64_t end, uint64_t sp
 	if (!sp)
 		return sweep_part(sw, start, end,
 				  main_stack ? LEDGER_STACK_LIVE : LEDGER_ANON_OTHER);
-	sp -= RED_ZONE;
-	sp -= sp % sw->page;
+	sp = page_below(sw, sp - RED_ZONE);
 	if (!r->owner[0])
 		r->owner = "stack";
 	return sweep_part(sw, start, min(end, sp), LEDGER_STACK_DEAD) ||
@@ -583,19 +640,21 @@ static void settle_vma(struct sweep *sw)
 		r->swapped[LEDGER_SHMEM] = swapped_shmem(v, r);
 }
 
-static int sweep_rest(struct sweep *sw, const struct stack_pointers *sps)
+static int sweep_rest(struct sweep *sw)
 {
 	const struct vma_list *l = &sw->s->vmas;
 
 	sw->stream.end = 0;
 	for (sw->vma = 0; sw->vma < l->n; sw->vma++) {
 		const struct vma *v = &l->v[sw->vma];
-		uint64_t sp = vma_is_anon(v) ? stack_pointer_in(sps, v) : 0;
+		uint64_t sp = vma_is_anon(v) ? stack_pointer_in(sw->stacks, v) : 0;
+		bool blocks = vma_is_anon(v) && next_block(sw, v->start, v->end);
 		uint64_t addr = v->start, end;
 
 		sw->file_huge = 0;
 		while (next_gap(sw, v, &addr, &end)) {
-			if (sweep_gap(sw, addr, end, sp))
+			if (blocks ? sweep_blocks(sw, addr, end)
+				   : sweep_gap(sw, addr, end, sp))
 				return -1;
 			addr = end;
 		}
@@ -634,7 +693,8 @@ int sweep(struct snapshot *s, struct target *t, struct pages *p,
 			    .progress = how->progress,
 			    .quick = how->quick,
 			    .recall = how->recall,
-			    .page = t->reader.page_size };
+			    .page = t->reader.page_size,
+			    .stacks = sp };
 	int err = 0;
 
 	if (how->by_size)
@@ -646,7 +706,7 @@ int sweep(struct snapshot *s, struct target *t, struct pages *p,
 		if (s->heaps[i]->status != HEAP_UNSUPPORTED || s->heaps[i]->narenas)
 			err = sweep_heap(&sw, s->heaps[i]);
 	if (!err)
-		err = sweep_rest(&sw, sp) || page_stream_end(&sw.stream, e);
+		err = sweep_rest(&sw) || page_stream_end(&sw.stream, e);
 	if (sw.huge_unsplit)
 		s->ledger[LEDGER_FILE_CLEAN].huge = s->ledger[LEDGER_FILE_DIRTY].huge =
 			UNKNOWN;
