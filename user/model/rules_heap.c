@@ -24,7 +24,9 @@ static void advise_allocator(struct verdict *v, uint64_t bytes)
 		advise(v, bytes, true,
 		       "restart with another allocator (LD_PRELOAD=libjemalloc.so.2 or "
 		       "libtcmalloc_minimal.so.4): both group blocks by size and return "
-		       "free pages by themselves");
+		       "free pages by themselves; try it under load, for speed and "
+		       "memory "
+		       "are not the same");
 }
 
 static void advise_apart(const struct facts *f, struct verdict *v)
@@ -77,7 +79,9 @@ static void advise_heap(const struct heap *h, struct verdict *v)
 	if (t.returnable_top >= FLOOR_BYTES && threshold > TRIM_THRESHOLD)
 		advise(v, t.returnable_top, true,
 		       "restart with MALLOC_TRIM_THRESHOLD_=131072 (now %s): free() then "
-		       "returns the top of the main heap by itself",
+		       "returns the top of the main heap by itself, for a system call "
+		       "and "
+		       "page faults each time",
 		       threshold == UINT64_MAX ? "never" : size_format(size, threshold));
 	if (free >= FLOOR_BYTES && k->setting)
 		advise(v, free, true, "%s", k->setting);

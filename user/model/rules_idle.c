@@ -97,5 +97,6 @@ void rule_cold(const struct facts *f, struct verdicts *out)
 	       "profiler");
 	advise(v, used + other, true,
 	       "have it swapped out, if there is swap: write the number of bytes to "
-	       "memory.reclaim of the control group, or set its memory.high");
+	       "memory.reclaim of the control group, or set its memory.high; the first "
+	       "access then waits for the disk");
 }

@@ -171,7 +171,8 @@ static void rule_lazyfree(const struct facts *f, struct verdicts *out)
 	       "of the process' control group");
 	advise(v, f->now->lazyfree, true,
 	       "restart with what gives up pages at once: GODEBUG=madvdontneed=1 (Go), "
-	       "MALLOC_CONF=muzzy_decay_ms:0 (jemalloc), MIMALLOC_PURGE_DECOMMITS=1");
+	       "MALLOC_CONF=muzzy_decay_ms:0 (jemalloc), MIMALLOC_PURGE_DECOMMITS=1; "
+	       "what is taken again is faulted in anew");
 }
 
 static void rule_thp_bloat(const struct facts *f, struct verdicts *out)
@@ -191,7 +192,8 @@ static void rule_thp_bloat(const struct facts *f, struct verdicts *out)
 	advise(v, f->now->huge_zero, true,
 	       "restart without huge pages for this process: prctl(PR_SET_THP_DISABLE), "
 	       "madvise(MADV_NOHUGEPAGE) for the mapping, or for all: echo madvise "
-	       "> /sys/kernel/mm/transparent_hugepage/enabled");
+	       "> /sys/kernel/mm/transparent_hugepage/enabled; what is used densely is "
+	       "slower then");
 }
 
 /* A quick look that did not follow all lists: what they have may be much. */

@@ -45,7 +45,7 @@ enum confidence {
 };
 
 #define VERDICT_LINES 8
-#define VERDICT_TEXT  256
+#define VERDICT_TEXT  384
 
 /* One thing to do, and what it would give back. */
 struct advice {
