@@ -29,6 +29,7 @@ struct join {
 	uint64_t next; /* number of the page at which the last span ends */
 	uint64_t lost, lost_end; /* pages whose record made no sense; equal: none */
 	bool lost_torn; /* because it changed */
+	bool missed; /* what is before was not resident: see take_entry() */
 	size_t meta; /* the first range of records that is not told */
 	size_t mark; /* the first cached object that is not below the walk */
 	uint64_t start; /* what data begins with */
@@ -300,7 +301,8 @@ static int take_lost(struct join *k, uint64_t page, uint64_t end, bool torn)
 /*
  * Within a span elements may be anything, for only its first and last page, or all of
  * one with a size class, are kept up (page_heap.h: RecordSpan()). Behind its end begins
- * another one, or nothing.
+ * another one, or nothing. Where that cannot be read, it is not known what ends where:
+ * elements that make no sense are then no sign of change.
  */
 static int take_entry(struct gp_visitor *v, const struct gp_entry *e, uint64_t last_page)
 {
@@ -311,8 +313,10 @@ static int take_entry(struct gp_visitor *v, const struct gp_entry *e, uint64_t l
 
 	if (last_page < k->next)
 		return 0;
+	k->missed |= !e->raw;
 	if (!e->raw || !gp_span_decode(k->g, e->raw, page, &s))
-		return take_lost(k, page, last_page + 1, e->raw);
+		return take_lost(k, page, last_page + 1, !k->missed);
+	k->missed = false;
 	k->next = s.start + s.length;
 	err = emit_lost(k);
 	if (!err)
@@ -353,6 +357,7 @@ static int take_absent(struct gp_visitor *v, uint64_t start, uint64_t end)
 	int err = emit_lost(k);
 
 	heap_absent(k->g->heap);
+	k->missed = true;
 	if (start < k->next)
 		start = k->next;
 	return err || start >= end

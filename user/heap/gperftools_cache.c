@@ -369,6 +369,17 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Whether some of the target's memory is, and with it perhaps what leads to caches. */
+static bool is_on_swap(const struct gperftools *g)
+{
+	const struct vma_list *l = g->src->vmas;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].st.swap && l->v[i].st.swap != UNKNOWN)
+			return true;
+	return false;
+}
+
 int gp_read_caches(struct gperftools *g)
 {
 	int err = 0;
@@ -377,8 +388,10 @@ int gp_read_caches(struct gperftools *g)
 	g->ncached = 0;
 	if (!g->ncaches)
 		heap_incomplete(g->heap,
-				"threads' caches were not found: what is in them "
-				"looks used");
+				"threads' caches were not found%s: what is in them "
+				"looks used",
+				is_on_swap(g) ? ", or what leads to them is swapped out"
+					      : "");
 	if (!g->central)
 		heap_incomplete(g->heap,
 				"central caches were not found: what is in their "
