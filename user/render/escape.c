@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 /* Length of the UTF-8 sequence at @s and its code point; 0 if it is none. */
 static size_t decode(const unsigned char *s, uint32_t *cp)
@@ -73,4 +75,30 @@ char *escape_terminal(char *out, size_t size, const char *s)
 char *escape_utf8(char *out, size_t size, const char *s)
 {
 	return escape(out, size, s, false);
+}
+
+int escape_cells(const char *s, int max, size_t *len)
+{
+	mbstate_t state = { 0 };
+	int cells = 0;
+
+	for (*len = 0; s[*len];) {
+		wchar_t wide;
+		size_t n = mbrtowc(&wide, s + *len, MB_CUR_MAX, &state);
+		bool good = n <= MB_CUR_MAX;
+		int width = good ? wcwidth(wide) : -1;
+
+		/* What is no character, or not to be shown, has a cell for that. */
+		if (width < 0)
+			width = 1;
+		if (!good) {
+			n = 1;
+			memset(&state, 0, sizeof(state));
+		}
+		if (width > max - cells)
+			break;
+		cells += width;
+		*len += n;
+	}
+	return cells;
 }

@@ -15,4 +15,10 @@ char *escape_terminal(char *out, size_t size, const char *s);
 /* For JSON: only bytes that are not UTF-8 become \xNN; the encoder does the rest. */
 char *escape_utf8(char *out, size_t size, const char *s);
 
+/*
+ * How many cells of a terminal the beginning of @s takes, by the locale, and at most @max;
+ * @len gets its bytes: all, or up to a character that does not fit.
+ */
+int escape_cells(const char *s, int max, size_t *len);
+
 #endif

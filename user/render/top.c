@@ -115,12 +115,15 @@ static void row(FILE *out, const struct node_process *x, const struct paint *p)
 	char name[4 * NODE_COMM], rss[SIZE_TEXT], fallow[TOP_TEXT], back[TOP_TEXT],
 		growth[TOP_TEXT], verdict[TOP_TEXT];
 	bool known = x->state == NODE_LOOKED;
+	size_t len;
+	int cells = escape_cells(escape_terminal(name, sizeof(name), x->comm), NAME_CELLS,
+				 &len);
 
-	fprintf(out, "%8d  %-*.*s%13s%s%22s%s%13s%17s  %s\n", (int)x->pid, NAME_CELLS,
-		NAME_CELLS, escape_terminal(name, sizeof(name), x->comm),
-		size_format(rss, x->rss), known ? p->warn : p->dim,
-		top_fallow(fallow, x, false), p->off, top_returnable(back, x),
-		top_growth(growth, x), top_verdict(verdict, x, false));
+	fprintf(out, "%8d  %.*s%*s%13s%s%22s%s%13s%17s  %s\n", (int)x->pid, (int)len,
+		name, NAME_CELLS - cells, "", size_format(rss, x->rss),
+		known ? p->warn : p->dim, top_fallow(fallow, x, false), p->off,
+		top_returnable(back, x), top_growth(growth, x),
+		top_verdict(verdict, x, false));
 }
 
 static void left_out(FILE *out, const struct node *n, size_t count, uint64_t most,
