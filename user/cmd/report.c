@@ -59,8 +59,20 @@ static int show(const struct options *o, const struct snapshot *now,
 	return fails_on(&verdicts, o->fail_on) ? EXIT_VERDICT : EXIT_DONE;
 }
 
+/* What it was before it called exec is no earlier state of what it is now. */
+static const struct snapshot *earlier_of(struct snapshot *now,
+					 const struct snapshot *before)
+{
+	if (before->process.execs == now->process.execs)
+		return before;
+	snapshot_warn(now, "it called exec between the looks: what it had before that is "
+			   "not compared with");
+	return NULL;
+}
+
 static int look_on(struct session *ss, const struct options *o, struct error *e)
 {
+	const struct snapshot *before;
 	struct follow f;
 	int status;
 
@@ -68,8 +80,8 @@ static int look_on(struct session *ss, const struct options *o, struct error *e)
 		return -1;
 	/* Not while somebody pages through what is shown. */
 	pages_age_end(&ss->pages, &ss->target);
-	status = f.nlooks > 1 ? show(o, &f.last, &f.first, &f.growth)
-			      : show(o, &f.last, NULL, NULL);
+	before = f.nlooks > 1 ? earlier_of(&f.last, &f.first) : NULL;
+	status = show(o, &f.last, before, before ? &f.growth : NULL);
 	if (f.ended && status != EXIT_FAILED)
 		status = EXIT_GONE;
 	follow_free(&f);

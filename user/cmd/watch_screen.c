@@ -114,6 +114,21 @@ static int turn_to(struct screen *w, size_t i, struct error *e)
 	return remember(w, e);
 }
 
+/* It called exec: what the program before it had is not compared with. */
+static void begin_anew(struct screen *w, const struct snapshot *s)
+{
+	char when[TUI_WHEN];
+
+	snapshot_free(&w->now);
+	earlier_free(&w->earlier);
+	history_free(&w->history);
+	forget(&w->mark, &w->has_mark);
+	snprintf(
+		w->looks->note, sizeof(w->looks->note),
+		"at %s or shortly before, it called exec: changes are told from there on",
+		tui_when(when, &s->time));
+}
+
 static int look(struct screen *w, struct error *e)
 {
 	struct tui *t = &w->tui;
@@ -121,7 +136,9 @@ static int look(struct screen *w, struct error *e)
 
 	if (w->looks->next(w->looks, &s, e))
 		return -1;
-	if (w->has_now)
+	if (w->has_now && s.process.execs != w->now.process.execs)
+		begin_anew(w, &s);
+	else if (w->has_now)
 		earlier_put(&w->earlier, &w->now);
 	w->now = s;
 	w->has_now = true;

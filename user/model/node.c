@@ -194,7 +194,8 @@ static void settle(struct node_process *p, struct snapshot *s)
 	const struct ledger_line *held = &s->ledger[LEDGER_HEAP_HELD];
 	struct verdicts all;
 
-	if (p->has_last && strcmp(p->last.process.exe, s->process.exe) != 0) {
+	if (p->has_last && (p->last.process.execs != s->process.execs ||
+			    strcmp(p->last.process.exe, s->process.exe) != 0)) {
 		/* It called exec: the program before it is another matter. */
 		snapshot_free(&p->last);
 		p->has_last = false;

@@ -80,6 +80,7 @@ static int copy_process(struct snapshot *s, struct target *t, struct error *e)
 		.cgroup = strdup(t->cgroup),
 		.starttime = t->starttime,
 		.threads = t->threads,
+		.execs = t->execs,
 	};
 	if (!p->comm || !p->cmdline || !p->exe || !p->cgroup)
 		return error_sys(e, ENOMEM, "process %d", (int)t->pid);

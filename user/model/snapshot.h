@@ -34,6 +34,8 @@ struct process {
 	char *comm, *cmdline, *exe, *cgroup; /* raw, from the target */
 	uint64_t starttime; /* clock ticks after boot */
 	unsigned int threads;
+	unsigned int
+		execs; /* looks at one target that differ in it are of two programs */
 };
 
 /* Totals over the arenas of a heap, in bytes. */

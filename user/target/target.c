@@ -240,6 +240,7 @@ static int follow_exec(struct target *t, struct error *e)
 		return error_sys(e, ENOMEM, "process %d", (int)t->pid);
 	free(t->cmdline);
 	t->cmdline = cmdline;
+	t->execs++;
 	return 0;
 }
 

@@ -22,6 +22,8 @@ struct target {
 	char *cgroup; /* cgroup v2 path, "" if none */
 	uint64_t starttime; /* clock ticks after boot (proc(5), field 22) */
 	unsigned int threads;
+	unsigned int
+		execs; /* how often it called exec since it was opened, as was seen */
 	struct reader reader;
 };
 
