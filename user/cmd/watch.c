@@ -3,7 +3,10 @@
 #include "cmd/watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <locale.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,16 +100,53 @@ static void sleep_until(uint64_t when)
 		;
 }
 
+/*
+ * When it is told to end, what it has begun to write is still written, but to somebody
+ * who does not read, as a full pipe has, it is not.
+ */
+static int write_out(const char *text, size_t len, struct error *e)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	while (len) {
+		int ready = poll(&out, 1, WATCH_WAIT_MS);
+		ssize_t n;
+
+		if (!ready && watch_stop)
+			break;
+		if (ready <= 0)
+			continue;
+		n = write(STDOUT_FILENO, text, len < PIPE_BUF ? len : PIPE_BUF);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return error_sys(e, errno, "writing JSON");
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 static int print_json(const struct snapshot *now, const struct snapshot *before,
 		      struct error *e)
 {
 	struct verdicts verdicts;
 	struct view v = { now, before, &verdicts, false };
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int err;
 
+	/* What called exec meanwhile did not grow from what it was. */
+	if (before && before->process.execs != now->process.execs)
+		v.before = before = NULL;
 	verdicts_judge(&verdicts, now, before);
-	if (json_snapshot(stdout, &v, true))
-		return error_sys(e, errno ? errno : ENOMEM, "writing JSON");
-	return 0;
+	err = f ? json_snapshot(f, &v, true) : -1;
+	if (f && fclose(f))
+		err = -1;
+	err = err ? error_sys(e, ENOMEM, "writing JSON") : write_out(text, len, e);
+	free(text);
+	return err;
 }
 
 static int watch_json(struct looks *l, struct error *e)
