@@ -139,4 +139,7 @@ void input_draw(struct canvas *c, const struct input *in, int row)
 			   escape_terminal(text, sizeof(text), in->message));
 	else if (in->paused)
 		canvas_put(c, row, 0, INK_WARN, "paused: p goes on");
+	else if (in->most > in->scroll)
+		canvas_printf(c, row, 0, INK_DIM, "%zu more below: Down, PgDn",
+			      in->most - in->scroll);
 }

@@ -2,6 +2,8 @@
 /* The frame of the live screen, and what its views share. */
 #include "render/tui.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #include "render/tui_draw.h"
 
 #define NAME_TEXT    1024
+#define FOOT_CELLS   80 /* that the names of views have room in */
 #define OF_LATE	     60000000000ull /* what rates are told of */
 #define STEADY	     200 /* change by less than one part in so many is none... */
 #define STEADY_BYTES (1 << 20) /* ...or than so many bytes */
@@ -143,13 +146,13 @@ static size_t break_lines(struct canvas *c, const char *text, int cols, int row,
 	return n;
 }
 
-int tui_text(struct canvas *c, struct tui *t, int row, int end, const char *text)
+int tui_text(struct canvas *c, struct input *in, int row, int end, const char *text)
 {
 	size_t lines = break_lines(NULL, text, c->cols, 0, 0, 0);
 
-	input_scrolls(&t->in, lines, end - row);
-	break_lines(c, text, c->cols, row, end, t->in.scroll);
-	row += (int)(lines - t->in.scroll);
+	input_scrolls(in, lines, end - row);
+	break_lines(c, text, c->cols, row, end, in->scroll);
+	row += (int)(lines - in->scroll);
 	return row < end ? row : end;
 }
 
@@ -157,10 +160,11 @@ static int draw_name(struct canvas *c, const struct tui *t, int row)
 {
 	const struct snapshot *s = t->now;
 	char name[NAME_TEXT], swap[SIZE_TEXT], when[TUI_WHEN];
+	size_t len;
 	int col;
 
-	col = canvas_printf(c, row, 0, INK_BOLD, "%.32s",
-			    escape_terminal(name, sizeof(name), s->process.comm));
+	escape_cells(escape_terminal(name, sizeof(name), s->process.comm), 32, &len);
+	col = canvas_printf(c, row, 0, INK_BOLD, "%.*s", (int)len, name);
 	col = canvas_printf(c, row, col, INK_PLAIN,
 			    "  pid %d  swapped %s  %u thread%s  (%s, %.2f s)",
 			    (int)s->process.pid, size_format(swap, s->swap),
@@ -215,15 +219,33 @@ static void draw_place(struct canvas *c, const struct tui *t, int row)
 		      t->in.paused ? "  p: play" : ", playing");
 }
 
+/* Whose screen it is, on the right: not each view has that on top. */
+static void draw_whose(struct canvas *c, const struct tui *t, int row, int from)
+{
+	char name[NAME_TEXT], whose[NAME_TEXT + 16];
+	size_t len;
+	int col;
+
+	if (!t->now)
+		return;
+	snprintf(whose, sizeof(whose), "%s %d",
+		 escape_terminal(name, sizeof(name), t->now->process.comm),
+		 (int)t->now->process.pid);
+	col = c->cols - escape_cells(whose, INT_MAX, &len) - 1;
+	if (col >= from)
+		canvas_put(c, row, col, INK_BAR, whose);
+}
+
 static void draw_foot(struct canvas *c, const struct tui *t, int row)
 {
+	bool named = c->cols >= FOOT_CELLS;
 	int col = 1;
 
 	canvas_rule(c, row, INK_BAR);
 	for (enum tui_view v = 0; v < TUI_HELP; v++) {
-		col = canvas_printf(c, row, col, INK_BAR, "%s%d %s%s",
-				    v == t->view ? "[" : "", (int)v + 1, views[v].name,
-				    v == t->view ? "]" : "");
+		col = canvas_printf(c, row, col, INK_BAR, "%s%d%s%s%s",
+				    v == t->view ? "[" : "", (int)v + 1, named ? " " : "",
+				    named ? views[v].name : "", v == t->view ? "]" : "");
 		col++;
 	}
 	col = canvas_printf(c, row, col, INK_BAR, " %g s ",
@@ -232,7 +254,8 @@ static void draw_foot(struct canvas *c, const struct tui *t, int row)
 	if (t->rest_ns > t->in.interval_ns)
 		col = canvas_printf(c, row, col, INK_BAR, "(%.1f s) ",
 				    (double)t->rest_ns / 1e9);
-	canvas_put(c, row, col, INK_BAR, "? help q: quit");
+	col = canvas_put(c, row, col, INK_BAR, "? help q: quit");
+	draw_whose(c, t, row, col + 2);
 }
 
 void tui_draw(struct canvas *c, struct tui *t)

@@ -34,7 +34,7 @@ void tui_spark(struct canvas *c, const struct tui *t, int row, int col, int widt
  * Lines of @text that are scrolled to, broken where they are too long, further lines
  * indented as the first; the row after them.
  */
-int tui_text(struct canvas *c, struct tui *t, int row, int end, const char *text);
+int tui_text(struct canvas *c, struct input *in, int row, int end, const char *text);
 
 /* Bytes a minute, of late. */
 int64_t tui_rate(const struct tui *t, enum quantity q);

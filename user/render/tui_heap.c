@@ -40,7 +40,7 @@ static void draw_heap(struct canvas *c, int row, const struct heap *h)
 	bool known = h->status != HEAP_UNSUPPORTED;
 	char version[4 * sizeof(h->version)];
 
-	canvas_printf(c, row, 0, INK_BOLD, "%.12s %.8s, %s", h->ops->name,
+	canvas_printf(c, row, 0, INK_BOLD, "%.12s %.12s %s", h->ops->name,
 		      escape_terminal(version, sizeof(version), h->version),
 		      heap_status_name(h->status));
 	draw_counts(c, row, INK_BOLD, x.resident, known ? x.live : UNKNOWN,
@@ -50,8 +50,9 @@ static void draw_heap(struct canvas *c, int row, const struct heap *h)
 
 static void draw_arena(struct canvas *c, int row, const struct heap_arena *a)
 {
-	canvas_printf(c, row, 2, INK_PLAIN, "%-7s %" PRIx64, arena_name(a->kind),
-		      a->address);
+	if (a->address)
+		canvas_printf(c, row, 10, INK_PLAIN, "%" PRIx64, a->address);
+	canvas_put(c, row, 2, INK_PLAIN, arena_name(a->kind));
 	draw_counts(c, row, INK_PLAIN, a->resident, a->bytes[EXTENT_LIVE], a->stranded,
 		    a->returnable + a->held);
 }

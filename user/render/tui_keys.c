@@ -104,10 +104,12 @@ static enum tui_action command(struct tui *t, int key)
 		t->in.paused = !t->in.paused;
 		return t->in.paused || t->in.ended ? TUI_NONE : TUI_LOOK;
 	case 's':
-		t->sort = (enum tui_sort)((t->sort + 1) % TUI_SORTS);
+		if (t->view == TUI_REGIONS)
+			t->sort = (enum tui_sort)((t->sort + 1) % TUI_SORTS);
 		break;
 	case 'a':
-		t->by_age = !t->by_age;
+		if (t->view == TUI_HEAP)
+			t->by_age = !t->by_age;
 		break;
 	case '/':
 		begin_filter(t);

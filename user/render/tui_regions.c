@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The mappings, with what changed since the mark. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static int compare(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* The biggest first, but by address. */
+/* The biggest first, but by address. Until anything changes, that is what is resident. */
 static int in_order(const void *a, const void *b, void *arg)
 {
 	const struct match *x = *(const struct match *const *)a;
@@ -49,6 +50,8 @@ static int in_order(const void *a, const void *b, void *arg)
 	switch (*(const enum tui_sort *)arg) {
 	case TUI_BY_CHANGE:
 		order = x->change > y->change ? -1 : x->change < y->change;
+		if (!order)
+			order = compare(y->now.resident, x->now.resident);
 		break;
 	case TUI_BY_RESIDENT:
 		order = compare(y->now.resident, x->now.resident);
@@ -85,18 +88,20 @@ static const struct match **chosen(const struct tui *t, size_t *n)
 static void draw_name(struct canvas *c, int row, int col, const char *raw)
 {
 	char name[1024];
-	size_t room = c->cols > col ? (size_t)(c->cols - col) : 0;
-	size_t len = strlen(escape_terminal(name, sizeof(name), raw));
-	const char *tail;
+	int room = c->cols - col, over;
+	size_t len;
 
-	if (name[0] != '/' || len <= room || room < 8) {
+	escape_terminal(name, sizeof(name), raw);
+	over = escape_cells(name, INT_MAX, &len) - room;
+	if (name[0] != '/' || over <= 0 || room < 8) {
 		canvas_put(c, row, col, INK_PLAIN, name);
 		return;
 	}
-	tail = name + len - room + 3;
-	while (((unsigned char)*tail & 0xc0) == 0x80)
-		tail++;
-	canvas_printf(c, row, col, INK_PLAIN, "...%s", tail);
+	over += 3;
+	/* If a character has two cells, the second one may be the last that is over. */
+	if (escape_cells(name, over, &len) < over)
+		escape_cells(name, over + 1, &len);
+	canvas_printf(c, row, col, INK_PLAIN, "...%s", name + len);
 }
 
 static void draw_region(struct canvas *c, int row, const struct match *m)

@@ -8,21 +8,27 @@
 
 #include "render/escape.h"
 #include "render/top.h"
+#include "render/tui_draw.h"
 
-#define WIDE 110 /* columns from which on nothing is left out */
+#define WIDE	   110 /* columns from which on nothing is left out */
+#define FOOT_CELLS 60 /* likewise, in the last row */
 
 static const char *const sorts[TOP_SORTS] = { "fallow", "RSS", "growth" };
 
-static const char *const help[] = {
-	"fallow   what allocators hold and the application does not use, resident or",
-	"         swapped; \"<=\" or at most: was not looked at; what is anonymous",
-	"growth   of RSS, by the kernel's counters, over the last half a minute or so",
-	"verdict  the principal one; fallow watch PID tells why",
-	"",
-	"s or f, r, g   order: fallow, RSS, growth     /   only names or verdicts with",
-	"p              pause, and go on; Space: now   + - more often, less often",
-	"arrows, PgUp, PgDn, Home, End   scroll        q   quit",
-};
+static const char help[] =
+	"fallow   what allocators hold and the application does not use, resident or\n"
+	"         swapped; \"<=\" or at most: was not looked at; what is anonymous\n"
+	"growth   of RSS, by the kernel's counters, over the last half a minute or so\n"
+	"verdict  the principal one; fallow watch PID tells why\n"
+	"\n"
+	"s            the next order; f, r, g: by fallow, RSS, growth\n"
+	"/            only those with this in name or verdict\n"
+	"p            pause, and go on; Space: look now\n"
+	"+ -          look more often, less often\n"
+	"Up k, Down j scroll, as PgUp, PgDn, Home, End\n"
+	"? h          this, and back; Esc: back\n"
+	"q Q          quit\n"
+	"While you type: Enter takes it, Esc does not, Ctrl-U empties it.\n";
 
 static int64_t growth_of(const struct node_process *p)
 {
@@ -79,10 +85,11 @@ static void draw_row(struct canvas *c, int row, const struct node_process *p)
 	struct widths w = widths_of(c);
 	bool brief = c->cols < WIDE;
 	char name[4 * NODE_COMM], cell[TOP_TEXT];
+	size_t len;
 	int col;
 
-	canvas_printf(c, row, 0, INK_PLAIN, "%7d %.*s", (int)p->pid, w.name,
-		      escape_terminal(name, sizeof(name), p->comm));
+	escape_cells(escape_terminal(name, sizeof(name), p->comm), w.name, &len);
+	canvas_printf(c, row, 0, INK_PLAIN, "%7d %.*s", (int)p->pid, (int)len, name);
 	col = canvas_printf(c, row, 8 + w.name, INK_PLAIN, "%12s",
 			    size_format(cell, p->rss));
 	col = canvas_printf(c, row, col, p->state == NODE_LOOKED ? INK_WARN : INK_DIM,
@@ -142,11 +149,16 @@ static void draw_head(struct canvas *c, const struct node *n)
 
 static void draw_foot(struct canvas *c, const struct tui_top *t, int row)
 {
+	int col;
+
 	canvas_rule(c, row, INK_BAR);
-	canvas_printf(c, row, 1, INK_BAR,
-		      "by %s  s: order%s  every %g s  ? help  q: quit", sorts[t->sort],
-		      t->filter[0] ? "  filtered" : "  / filter",
-		      (double)t->in.interval_ns / 1e9);
+	col = canvas_printf(c, row, 1, INK_BAR, "by %s%s  ", sorts[t->sort],
+			    t->filter[0] ? "  filtered" : "");
+	if (c->cols >= FOOT_CELLS)
+		col = canvas_printf(c, row, col, INK_BAR, "s: order%s  every %g s  ",
+				    t->filter[0] ? "" : "  / filter",
+				    (double)t->in.interval_ns / 1e9);
+	canvas_put(c, row, col, INK_BAR, "? help  q: quit");
 }
 
 void tui_top_draw(struct canvas *c, struct tui_top *t)
@@ -155,8 +167,7 @@ void tui_top_draw(struct canvas *c, struct tui_top *t)
 	t->in.page = 0;
 	draw_head(c, t->node);
 	if (t->help) {
-		for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++)
-			canvas_put(c, 3 + (int)i, 0, INK_PLAIN, help[i]);
+		tui_text(c, &t->in, 3, c->rows - 2, help);
 	} else {
 		draw_headings(c, 2);
 		draw_table(c, t, 3, c->rows - 2);
@@ -194,6 +205,7 @@ static enum tui_top_action command(struct tui_top *t, int key)
 	case '?':
 	case 'h':
 		t->help = !t->help;
+		t->in.scroll = 0;
 		break;
 	case INPUT_ESCAPE:
 		t->help = false;

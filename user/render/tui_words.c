@@ -6,21 +6,30 @@
 #include "render/text.h"
 #include "render/tui_draw.h"
 
-static const char help[] =
+static const char views[] =
 	"1 ledger    every resident page in one class, what would help, what grows\n"
-	"2 regions   mappings: s order, / filter\n"
-	"3 heap      allocators by arena; the address space as a map: a class or age\n"
+	"2 regions   mappings. s: another order; /: those that match, from any view\n"
+	"3 heap      allocators by arena, and the address space. a: by class, or by age\n"
 	"4 trend     the ledger over time, and rates\n"
 	"5 verdicts  evidence and advice\n"
-	"Tab, arrows: the next view. Up, Down, PgUp, PgDn, Home, End: scroll\n"
-	"\n"
-	"b  mark: changes are told from the last look on (at first: from the first)\n"
-	"p  pause, and go on; Space: look now\n"
-	"+  -  look more often, less often\n"
-	"w  write the last look to a file, for fallow diff\n"
-	"q  quit\n"
-	"Of a recording: , and . the look before and after; [ and ] ten; { and } the\n"
-	"first and the last; g a time, as -10m or 14:05, or a number; p plays\n"
+	"Tab, Right    the next view; Shift-Tab, Left: the one before\n"
+	"? h           this, and back; Esc: back\n"
+	"Up k, Down j  scroll, as PgUp, PgDn, Home, End\n"
+	"b             mark: from now on changes are told from this look\n"
+	"w             write the look to a file, for fallow diff\n"
+	"+ -           look more often, less often\n";
+
+static const char live[] = "p             pause, and go on; Space: look now\n";
+
+static const char recording[] =
+	"p             play, and pause\n"
+	", < . > Space  the look before; the one after\n"
+	"[ ] { }       ten looks back, on; the first, the last\n"
+	"g             to a time, as -10m or 14:05, or a number\n";
+
+static const char rest[] =
+	"q Q           quit\n"
+	"While you type: Enter takes it, Esc does not, Ctrl-U empties it.\n"
 	"\n"
 	"live: bytes in blocks that the application holds. fallow: whole free pages "
 	"that\n"
@@ -44,19 +53,20 @@ void tui_verdicts(struct canvas *c, struct tui *t, int row, int end)
 	if (!f || fclose(f))
 		canvas_put(c, row, 0, INK_WARN, "out of memory");
 	else
-		tui_text(c, t, row, end, text);
+		tui_text(c, &t->in, row, end, text);
 	free(text);
 }
 
 void tui_help(struct canvas *c, struct tui *t, int row, int end)
 {
-	char text[sizeof(help) + 1024];
-	size_t at = (size_t)snprintf(text, sizeof(text), "%s", help);
+	char text[sizeof(views) + sizeof(recording) + sizeof(rest) + 1024];
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s%s%s", views,
+				     t->looks ? recording : live, rest);
 
 	for (int k = 0; k < LEDGER_CLASSES && at < sizeof(text); k++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %-15s %s\n",
 				       canvas_mark(c, (enum ledger_class)k),
 				       ledger_name((enum ledger_class)k),
 				       ledger_meaning((enum ledger_class)k));
-	tui_text(c, t, row, end, text);
+	tui_text(c, &t->in, row, end, text);
 }
