@@ -72,7 +72,7 @@ sys.stdin.read()'
 		keys 5
 		patiently shows '^ +(healthy|retention|fragmentation) \('
 		keys '?'
-		patiently shows '^b  mark'
+		patiently shows '^b +mark'
 		keys Tab
 		patiently shows '^. heap\.used '
 		keys q
@@ -107,6 +107,59 @@ sys.stdin.read()'
 		check("^glibc.*: live", heap["live_bytes"])
 		check("^glibc.*, free", heap["free_bytes"])
 		check("^glibc.*, stranded", heap["stranded_bytes"])
+	END
+}
+
+@test "one truth: screen, JSON, report, export and recording, of a stopped process" {
+	some_heap
+	kill -STOP "$target"
+	watch_in 80 24
+	patiently shows '^. heap\.used '
+	keys w C-u
+	keys -l screen
+	keys Enter
+	patiently shows 'written: screen'
+	keys q
+	# Of lines as many as came: the first one is whole.
+	"$fallow" watch --json "$target" >lines &
+	patiently test -s lines
+	kill -TERM $!
+	wait $!
+	"$fallow" report --quick --json "$target" >report
+	for format in json csv openmetrics; do
+		"$fallow" export --quick --format=$format "$target" >$format
+	done
+	"$fallow" record "$target" -o F --for 1s
+	"$fallow" report --json F@-1 >recorded
+	python3 - "$target" <<-'END'
+		import csv, json, re, sys
+		def of_json(name):
+		    with open(name) as f:
+		        s = json.loads(f.readline()) if name in ("lines", "json") else json.load(f)
+		    assert sum(l["resident_bytes"] for l in s["ledger"]) == s["process"]["rss_bytes"]
+		    return ({l["class"]: [l["resident_bytes"], l["swapped_bytes"]] for l in s["ledger"]},
+		            {a["name"]: [a[k + "_bytes"] for k in of_heap] for a in s["allocators"]})
+		of_heap = ["resident", "live", "free", "stranded", "returnable", "fallow"]
+		want = of_json("report")
+		assert len(want[1]) >= 2 and want[0]["heap.used"][0] > 1 << 20, want
+		for name in "screen", "lines", "json", "recorded":
+		    assert of_json(name) == want, (name, of_json(name), want)
+		with open("csv", newline="") as f:
+		    lines = {l["class"]: [int(l["resident_bytes"]), int(l["swapped_bytes"])]
+		             for l in csv.DictReader(f)}
+		assert lines == want[0], lines
+		with open("openmetrics") as f:
+		    text = f.read()
+		def metric(name, label):
+		    found = re.findall("^fallow_" + name + "{.*" + label + '="([^"]+)"} ([0-9]+)$', text, re.M)
+		    return {k: int(v) for k, v in found}
+		assert metric("process_resident_bytes", "class") == {k: v[0] for k, v in want[0].items()}
+		for i, k in enumerate(of_heap):
+		    assert metric(f"allocator_{k}_bytes", "allocator") == {n: a[i] for n, a in want[1].items()}
+		# The kernel's sum, of all that the ledger has.
+		with open(f"/proc/{sys.argv[1]}/smaps_rollup") as f:
+		    rss = int(re.search("^Rss: +([0-9]+) kB$", f.read(), re.M).group(1)) << 10
+		assert sum(v[0] for v in want[0].values()) == rss, rss
 	END
 }
 
@@ -174,6 +227,32 @@ sys.stdin.read()'
 	keys q
 	ended_well 3
 	patiently shows "fallow: process $target"
+}
+
+@test "a program that calls exec: nothing is told of the one before" {
+	cat >again.py <<-'END'
+		import os, sys, time
+		if sys.argv[1] == "large":
+		    x = [bytearray(3000) for i in range(20000)]
+		    while not os.path.exists("go"):
+		        time.sleep(0.1)
+		    os.execv(sys.executable, [sys.executable, "again.py", "small"])
+		time.sleep(1000)
+	END
+	start python3 again.py large
+	watch_in 80 24
+	patiently shows '^RSS [67][0-9]\.'
+	sleep 2
+	touch go
+	patiently shows '^at [0-9:]{8} or shortly before, it called exec'
+	patiently shows '^RSS [12]?[0-9]\.'
+	lacks shrinking
+	lacks '[+-][2-9][0-9]\.[0-9] MiB'
+	keys b 4
+	patiently shows '^RSS '
+	lacks '^ +[67][0-9]\.' # of the chart
+	keys q
+	ended_well 0
 }
 
 @test "the terminal is as before: Ctrl-C, SIGTERM, SIGHUP, SIGQUIT" {
@@ -252,8 +331,9 @@ sys.stdin.read()'
 @test "names that want to command the terminal" {
 	cp "$bin/grow" "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')"
 	start "$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb')" 1 10
-	watch_in 100 24
+	watch_in 110 24
 	patiently shows '^a\\x1b\[2Jb  pid'
+	patiently shows ' a\\x1b\[2Jb [0-9]+$'
 	keys 2
 	patiently shows 'a\\x1b\[2Jb'
 }
@@ -331,6 +411,41 @@ with sqlite3.connect("F") as f:
 		jq -e '.schema == "fallow.snapshot/1"' <<<"$line"
 	done <"$BATS_TEST_TMPDIR/o"
 	jq -s -e '(.[-1].process.rss_bytes - .[0].process.rss_bytes) > 1048576' "$BATS_TEST_TMPDIR/o"
+}
+
+@test "--json: a pipe that nobody reads does not keep it from ending" {
+	start "$bin/grow" 1 1
+	mkfifo pipe
+	sleep 600 <>pipe 3>&- &
+	targets+=($!)
+	"$fallow" watch --json -i 200ms "$target" >pipe 3>&- &
+	local watch=$!
+	full() {
+		python3 -c 'import os
+os.write(os.open("pipe", os.O_WRONLY | os.O_NONBLOCK), b"x" * 4096)' 2>&1 | grep -q Blocking
+	}
+	patiently full
+	sleep 1
+	kill -TERM "$watch"
+	patiently test ! -e "/proc/$watch"
+	wait "$watch"
+}
+
+@test "resized, and signalled, without end" {
+	start "$bin/grow" 20 500
+	watch_in 80 24
+	patiently shows '^. heap\.used '
+	for i in $(seq 40); do
+		resize $((i * 37 % 190 + 2)) $((i * 17 % 58 + 2))
+		keys $((i % 6))
+		kill -WINCH "$(pid_of fallow)"
+	done
+	resize 80 24
+	keys 1
+	patiently shows '^. heap\.used '
+	patiently shows 'q: quit'
+	keys q
+	ended_well 0
 }
 
 @test "without a terminal it says what to do" {

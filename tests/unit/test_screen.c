@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The live screen, drawn into memory: cells, history, the map, views and keys. */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,8 @@
 #include "model/map.h"
 #include "model/node.h"
 #include "render/canvas.h"
+#include "render/escape.h"
+#include "render/top.h"
 #include "render/tui.h"
 #include "render/tui_top.h"
 
@@ -303,6 +307,132 @@ static void test_scroll(void **state)
 	history_free(&s.history);
 }
 
+/* Keys by the names that help has for them; each stands there as a word of its own. */
+static const struct {
+	int key;
+	const char *name;
+} named[] = {
+	{ '\t', "Tab" },      { KEY_BTAB, "Shift-Tab" }, { KEY_LEFT, "Left" },
+	{ KEY_RIGHT, "Right" }, { KEY_UP, "Up" },	   { KEY_DOWN, "Down" },
+	{ KEY_PPAGE, "PgUp" },	{ KEY_NPAGE, "PgDn" },	   { KEY_HOME, "Home" },
+	{ KEY_END, "End" },	{ INPUT_ESCAPE, "Esc" },   { ' ', "Space" },
+};
+
+static const char *name_of(int key, char letter[2])
+{
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+		if (named[i].key == key)
+			return named[i].name;
+	letter[0] = key > ' ' && key < 0x7f ? (char)key : '\0';
+	letter[1] = '\0';
+	return letter;
+}
+
+/* Whether @name is a word of what is drawn; commas and the like end one, too. */
+static bool told(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = text; len && (at = strstr(at, name)); at++)
+		if ((at == text || strchr(" \n", at[-1])) && strchr(" \n,:;.", at[len]))
+			return true;
+	return false;
+}
+
+/* Whether a key does anything, on some screen. */
+static bool does_something(const struct tui *from, int key)
+{
+	for (enum tui_view v = 0; v < TUI_VIEWS; v++) {
+		struct tui t = *from, was;
+
+		t.view = v;
+		t.behind = TUI_HEAP;
+		t.in.scroll = 5;
+		t.in.most = t.in.page = 10;
+		was = t;
+		if (tui_key(&t, key) != TUI_NONE || memcmp(&t, &was, sizeof(t)) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Help tells of each key that does something, and of no other. */
+static void test_help(void **state)
+{
+	struct shown s;
+
+	(void)state;
+	set_up(&s);
+	for (size_t looks = 0; looks <= 30; looks += 30) {
+		s.t.looks = looks;
+		s.t.look = looks / 2;
+		s.t.view = TUI_HELP;
+		screen(&s.t, 60, 100);
+		*strstr(text, "\nlive: ") = '\0'; /* marks of classes are no keys */
+		for (int key = 1; key < KEY_MAX; key++) {
+			char letter[2];
+			const char *name = name_of(key, letter);
+			bool does = does_something(&s.t, key);
+
+			if (does != told(name) && (does || !isalnum(letter[0])))
+				fail_msg("key %d (%s) does %s, and help %s", key, name,
+					 does ? "something" : "nothing",
+					 does ? "does not tell" : "tells of it");
+		}
+	}
+	history_free(&s.history);
+}
+
+static void test_narrow(void **state)
+{
+	struct shown s;
+
+	(void)state;
+	set_up(&s);
+	/* How to get help, and away, is always told; and that there is more. */
+	for (enum tui_view v = 0; v < TUI_VIEWS; v++) {
+		s.t.view = v;
+		assert_non_null(strstr(screen(&s.t, 10, 40), "? help q: quit"));
+		assert_int_equal(strstr(text, "more below: Down, PgDn") != NULL,
+				 s.t.in.most > 0);
+	}
+	s.t.view = TUI_HELP;
+	screen(&s.t, 10, 40);
+	assert_non_null(strstr(text, "more below"));
+	tui_key(&s.t, KEY_END);
+	assert_null(strstr(screen(&s.t, 10, 40), "more below"));
+	/* Whose screen it is, on each view that has room for that. */
+	s.t.view = TUI_TREND;
+	assert_non_null(strstr(screen(&s.t, 24, 100), "q: quit"));
+	assert_non_null(strstr(text, " it 42\n"));
+	/* Of a path that is too long, the end, to the last cell: here, wide ones. */
+	s.r[1].name = "/a/\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad"
+		      "\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad\xe4\xb8\xad/end";
+	s.t.view = TUI_REGIONS;
+	for (int cols = 74; cols < 80; cols++)
+		assert_non_null(strstr(screen(&s.t, 24, cols), "\xe4\xb8\xad/end\n"));
+	history_free(&s.history);
+}
+
+static void test_cells(void **state)
+{
+	size_t len;
+
+	(void)state;
+	assert_int_equal(escape_cells("", 5, &len), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(escape_cells("abc", 2, &len), 2);
+	assert_int_equal(len, 2);
+	/* Two cells each; a mark that has none of its own; what is no character. */
+	assert_int_equal(escape_cells("\xe4\xb8\xad\xe4\xb8\xad", 3, &len), 2);
+	assert_int_equal(len, 3);
+	assert_int_equal(escape_cells("e\xcc\x81x", 1, &len), 1);
+	assert_int_equal(len, 3);
+	assert_int_equal(escape_cells("\xff\xe4|", 9, &len), 3);
+	assert_int_equal(len, 3);
+	assert_int_equal(escape_cells("ab", -1, &len), 0);
+}
+
 static const char *top_screen_of(struct tui_top *t, int rows, int cols)
 {
 	struct canvas c;
@@ -347,13 +477,92 @@ static void test_top(void **state)
 	assert_int_equal(tui_top_key(&t, 'q'), TOP_QUIT);
 }
 
+static bool does_in_top(const struct tui_top *from, int key)
+{
+	for (int i = 0; i < 2 * TOP_SORTS; i++) {
+		struct tui_top t = *from, was;
+
+		t.sort = (enum tui_top_sort)(i / 2);
+		t.help = i % 2;
+		t.in.scroll = 5;
+		t.in.most = t.in.page = 10;
+		was = t;
+		if (tui_top_key(&t, key) != TOP_NONE || memcmp(&t, &was, sizeof(t)) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void test_top_help(void **state)
+{
+	struct pages pages = { .ops = &pages_procfs };
+	struct node n = { .pages = &pages };
+	struct tui_top t = { .node = &n, .in.interval_ns = 2 * SECOND, .help = true };
+
+	(void)state;
+	top_screen_of(&t, 40, 100);
+	for (int key = 1; key < KEY_MAX; key++) {
+		char letter[2];
+		const char *name = name_of(key, letter);
+		bool does = does_in_top(&t, key);
+
+		if (does != told(name) && (does || !isalnum(letter[0])))
+			fail_msg("key %d (%s) does %s, and help says else", key, name,
+				 does ? "something" : "nothing");
+	}
+	assert_non_null(strstr(top_screen_of(&t, 10, 40), "more below"));
+	assert_non_null(strstr(text, "? help  q: quit"));
+	tui_top_key(&t, KEY_END);
+	assert_non_null(strstr(top_screen_of(&t, 10, 40), "Ctrl-U"));
+}
+
+/* Names of any width and kind leave the columns after them where they are. */
+static void test_top_columns(void **state)
+{
+	static const char *const names[] = {
+		"plain", "\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad\xe6\x96\x87\xe4\xb8\xad",
+		"e\xcc\x81x", "\033[2J\033[31mred", "\xff\xfe", "\xe2\x80\xae" "desrever", "",
+	};
+	struct pages pages = { .ops = &pages_procfs };
+	struct node_process v[sizeof(names) / sizeof(names[0])] = { 0 };
+	struct node n = { .pages = &pages, .v = v, .n = sizeof(v) / sizeof(v[0]) };
+	char *table;
+	size_t size;
+	FILE *f = open_memstream(&table, &size);
+
+	(void)state;
+	assert_non_null(f);
+	for (size_t i = 0; i < n.n; i++) {
+		v[i] = (struct node_process){ .pid = 7, .rss = 900 * MIB,
+					      .state = NODE_LOOKED, .fallow = 300 * MIB };
+		snprintf(v[i].comm, sizeof(v[i].comm), "%s", names[i]);
+	}
+	text_top(f, &n, false);
+	fclose(f);
+	strtok(table, "\n");
+	for (size_t i = 0; i < 2; i++)
+		strtok(NULL, "\n");
+	for (size_t i = 0; i < n.n; i++) {
+		char *line = strtok(NULL, "\n"), *at = line ? strstr(line, "900.0 MiB") : NULL;
+		size_t len;
+
+		assert_non_null(at);
+		*at = '\0';
+		assert_int_equal(escape_cells(line, 100, &len), 10 + 16 + 13 - 9);
+	}
+	free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_canvas),	cmocka_unit_test(test_bars),
 		cmocka_unit_test(test_history), cmocka_unit_test(test_map),
 		cmocka_unit_test(test_views),	cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_scroll),	cmocka_unit_test(test_top),
+		cmocka_unit_test(test_scroll),	cmocka_unit_test(test_help),
+		cmocka_unit_test(test_narrow),	cmocka_unit_test(test_cells),
+		cmocka_unit_test(test_top),	cmocka_unit_test(test_top_help),
+		cmocka_unit_test(test_top_columns),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
