@@ -55,12 +55,27 @@ void pace_begin(struct pace *p)
 	p->cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+#define PART	     10u /* of the time of one CPU looks take one in so many... */
+#define CAREFUL_PART 100u /* ...and of that of all, where the target may need them all */
+
+static uint64_t careful_part(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	double load;
+
+	if (cpus < 1 || cpus >= (long)(CAREFUL_PART / PART) ||
+	    getloadavg(&load, 1) != 1 || load < (double)cpus - 0.5)
+		return PART;
+	return CAREFUL_PART / (uint64_t)cpus;
+}
+
 void pace_end(struct pace *p)
 {
 	uint64_t took = clock_ns(CLOCK_MONOTONIC) - p->begun;
 	uint64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - p->cpu;
 
-	p->least = 2 * took > 10 * cpu ? 2 * took : 10 * cpu;
+	cpu *= p->careful ? careful_part() : PART;
+	p->least = 2 * took > cpu ? 2 * took : cpu;
 }
 
 uint64_t pace_next(const struct pace *p, uint64_t interval_ns)
@@ -158,7 +173,7 @@ static int watch_json(struct looks *l, struct error *e)
 
 	while (!watch_stop && !err) {
 		struct snapshot s;
-		struct pace pace;
+		struct pace pace = { .careful = true };
 
 		pace_begin(&pace);
 		if (n)

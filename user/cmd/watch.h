@@ -19,6 +19,7 @@ extern volatile sig_atomic_t watch_stop;
  * long as one took, and for nine times the CPU time that one took.
  */
 struct pace {
+	bool careful; /* where no CPU is idle, looks take a hundredth of them at most */
 	uint64_t begun, cpu; /* of the last look; by CLOCK_MONOTONIC, of CPU time */
 	uint64_t least; /* from the begin of that one to that of the next */
 };

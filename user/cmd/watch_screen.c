@@ -325,7 +325,7 @@ static int run(struct screen *w, struct error *e)
 
 int watch_screen(struct looks *l, struct error *e)
 {
-	struct screen w = { .looks = l };
+	struct screen w = { .looks = l, .pace.careful = true };
 	int err;
 
 	w.tui.in.interval_ns = l->o->interval_ns;
