@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What fallow watch costs: of a CPU, of memory, and of the throughput of a busy target,
-with and without it in turn; and fallow top over 1,000 processes, beside what others take
-for a list of them. Nothing is asserted."""
+"""What fallow watch costs: of the throughput of a busy target, with and without it in turn,
+of a CPU, and of memory, beside others that look each second; and fallow top over 1,000
+processes, beside what others take for a list of them. Nothing is asserted."""
+import glob
+import math
 import os
 import pty
 import resource
@@ -16,25 +18,24 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 from heaplib import BIN, FALLOW
 
-ROUNDS = 12
-SECONDS = 3
+ROUNDS = 8
+SECONDS = 20
 MANY = 1000
-TICK = os.sysconf("SC_CLK_TCK")
 
 
-def ticks_of(pid):
-    """CPU time of a process, in clock ticks."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
+def of_status(pid, field):
+    """In bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith(field + ":"))
 
 
 class Target:
     """A program that works, and tells how much it did."""
 
-    def __init__(self, name, mib):
-        self.process = subprocess.Popen([os.path.join(BIN, name), str(mib)], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, command, library=None):
+        self.process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE,
+                                        env={**os.environ, "LD_PRELOAD": library or ""})
         self.process.stdout.readline()
         self.pid = self.process.pid
 
@@ -43,13 +44,11 @@ class Target:
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
-    def rates(self):
-        """What it does in a second, and in a second of CPU time."""
-        first, ticks, begun = self.done(), ticks_of(self.pid), time.monotonic()
+    def rate(self):
+        """What it does in a second."""
+        first, begun = self.done(), time.monotonic()
         time.sleep(SECONDS)
-        did = self.done() - first
-        return (did / (time.monotonic() - begun),
-                did * TICK / (ticks_of(self.pid) - ticks))
+        return (self.done() - first) / (time.monotonic() - begun)
 
     def __enter__(self):
         return self
@@ -59,53 +58,84 @@ class Target:
         self.process.wait()
 
 
-class Watch:
-    """The screen, in a terminal that nobody looks at."""
+class Beside:
+    """One who looks at it, each second, in a terminal that nobody looks at."""
 
-    def __init__(self, pid):
-        self.pid, self.terminal = pty.fork()
+    def __init__(self, command):
+        self.pid, terminal = pty.fork()
         if not self.pid:
             os.environ["TERM"] = "xterm"
-            os.execv(FALLOW, [FALLOW, "watch", "-i", "1s", str(pid)])
-        self.reader = subprocess.Popen(["cat"], stdin=self.terminal, stdout=subprocess.DEVNULL,
+            os.execvp(command[0], command)
+        self.reader = subprocess.Popen(["cat"], stdin=terminal, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
-
-    def peak(self):
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
+        os.close(terminal)
 
     def end(self):
+        """Seconds of CPU time that it took, and its peak of memory; its children's, too,
+        but of theirs only what is more than our own, which the kernel takes for part of it."""
+        peak = of_status(self.pid, "VmHWM")
         os.kill(self.pid, 15)
-        os.waitpid(self.pid, 0)
+        usage = os.wait4(self.pid, 0)[2]
         self.reader.kill()
         self.reader.wait()
-        os.close(self.terminal)
+        if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            peak = max(peak, usage.ru_maxrss << 10)
+        return usage.ru_utime + usage.ru_stime, peak
 
 
-def lost(alone, watched, which):
-    """Per cent of a rate, and how much that varies by itself."""
-    ratio = statistics.median(b[which] / a[which] for a, b in zip(alone, watched))
-    alone = [a[which] for a in alone]
-    spread = statistics.pstdev(alone) / statistics.mean(alone)
-    return f"{100 * (1 - ratio):+.2f} % (alone it varies by {100 * spread:.2f} %)"
+def each_second(*command):
+    return ["bash", "-c", 'trap exit TERM; while :; do "$@" >/dev/null 2>&1; sleep 1; done', "-",
+            *command]
 
 
-def watch(name, mib):
-    with Target(name, mib) as target:
-        alone, watched, cpu, peak = [], [], [], 0
-        for _ in range(ROUNDS):
-            alone.append(target.rates())
-            w = Watch(target.pid)
-            time.sleep(2)  # what the first look takes is not what is measured
-            ticks, begun = ticks_of(w.pid), time.monotonic()
-            watched.append(target.rates())
-            cpu.append((ticks_of(w.pid) - ticks) / TICK / (time.monotonic() - begun))
-            peak = max(peak, w.peak())
-            w.end()
-        print(f"  watch -i 1s, {name} with {mib} MiB: it loses {lost(alone, watched, 0)} of what "
-              f"it does in a second, {lost(alone, watched, 1)} of what it does in a second of "
-              f"CPU time; the tool takes {100 * statistics.median(cpu):.1f} % of a CPU, "
-              f"{peak / 1024:.1f} MiB at most", flush=True)
+def lookers(pid, folder):
+    """Those that there are here, by name."""
+    every = {"fallow watch -i 1s": [FALLOW, "watch", "-i", "1s", str(pid)],
+             "pmap -X, each second": each_second("pmap", "-X", str(pid)),
+             "smem, each second": each_second("smem", "-k"),
+             "top -d 1": ["top", "-d", "1", "-p", str(pid)],
+             "atop 1": ["atop", "-w", os.path.join(folder, "log"), "1"]}
+    return {name: c for name, c in every.items()
+            if shutil.which(c[4] if c[0] == "bash" else c[0])}
+
+
+def interval(values):
+    """Of the median, by ranks: no distribution is taken for granted. And how sure it is."""
+    values, n, out = sorted(values), len(values), 0
+    beyond = [sum(math.comb(n, i) for i in range(k + 1)) / 2 ** (n - 1) for k in range(n // 2)]
+    while out + 1 < len(beyond) and beyond[out + 1] <= 0.05:
+        out += 1
+    return values[out], values[-1 - out], 1 - beyond[out]
+
+
+def beside(target, name, command):
+    """In pairs, with and without in turn, and each the first one of a pair in turn."""
+    lost, cpu, peak = [], [], 0
+    for i in range(ROUNDS):
+        rate = {}
+        for watched in (False, True) if i % 2 else (True, False):
+            begun, who = time.monotonic(), Beside(command) if watched else None
+            rate[watched] = target.rate()
+            if who:
+                took, most = who.end()
+                cpu.append(took / (time.monotonic() - begun))
+                peak = max(peak, most)
+        lost.append(100 * (1 - rate[True] / rate[False]))
+    low, high, sure = interval(lost)
+    print(f"    {name:22} {statistics.median(lost):+6.2f} % ({low:+.2f} to {high:+.2f}, "
+          f"{100 * sure:.0f} % sure)   {100 * statistics.median(cpu):5.1f} % of a CPU   "
+          f"{peak / (1 << 20):6.1f} MiB", flush=True)
+
+
+def watch(command, library=None, others=False):
+    with Target(command, library) as target, tempfile.TemporaryDirectory() as folder:
+        what = " ".join([os.path.basename(command[0]), *command[1:]])
+        print(f"  {what}{', jemalloc' * bool(library)}, RSS "
+              f"{of_status(target.pid, 'VmRSS') >> 20} MiB: what it loses of what it does in a "
+              "second; what that takes, and has at most", flush=True)
+        for name, looker in lookers(target.pid, folder).items():
+            if others or looker[0] == FALLOW:
+                beside(target, name, looker)
 
 
 def timed(command):
@@ -142,12 +172,19 @@ def processes(name, command):
 
 
 def main():
-    print("what the live screen costs:")
     with open("/proc/meminfo", encoding="ascii") as f:
         room = next(int(line.split()[1]) for line in f if line.startswith("MemAvailable")) >> 10
-    for name, mib in (("busy", 2048), ("live", 2048), ("live", 8192)):
-        if room > mib * 5 // 4 + 1024:
-            watch(name, mib)
+    mib = min(8192, room * 2 // 5)
+    cpus, live = os.cpu_count(), os.path.join(BIN, "live")
+    jemalloc = next(iter(glob.glob("/usr/lib/*/libjemalloc.so.2")), None)
+    print(f"what looking costs, {ROUNDS} times {SECONDS} s with and without, {cpus} CPUs:")
+    watch([live, str(mib), str(cpus)], others=True)
+    watch([live, str(mib)])
+    if jemalloc:
+        watch([live, str(mib), str(cpus)], jemalloc)
+    else:
+        print("  jemalloc: not installed")
+    watch([os.path.join(BIN, "busy"), str(mib)])
     print("lists of processes:")
     processes("that sleep", ["sleep", "1000"])
     if room > 12288:
