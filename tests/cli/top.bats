@@ -15,7 +15,7 @@ more_teardown() {
 }
 
 @test "keys and sizes" {
-	start "./$name" 40 4000
+	start "./$name" 10 4000
 	run_in 80 24 "$fallow top -i 0.5"
 	patiently shows '^[0-9]+ processes  memory [0-9,.]+ MiB'
 	keys /

@@ -296,8 +296,8 @@ static bool is_stale(const struct node_process *p, uint64_t begun)
 		p->looked_ns + AGAIN_NS < begun);
 }
 
-/* The one to look at: of new ones the largest, then the one not looked at for longest. */
-static struct node_process *choose(struct node *n, uint64_t begun)
+/* The largest of new ones. */
+static struct node_process *choose_new(struct node *n, uint64_t begun)
 {
 	struct node_process *best = NULL;
 
@@ -307,13 +307,32 @@ static struct node_process *choose(struct node *n, uint64_t begun)
 		if (is_new(p, begun) && (!best || p->anon > best->anon))
 			best = p;
 	}
-	for (size_t i = 0; !best && i < n->n; i++) {
+	return best;
+}
+
+/* The one that was not looked at for longest. */
+static struct node_process *choose_stale(struct node *n, uint64_t begun)
+{
+	struct node_process *best = NULL;
+
+	for (size_t i = 0; i < n->n; i++) {
 		struct node_process *p = &n->v[i];
 
 		if (is_stale(p, begun) && (!best || p->looked_ns < best->looked_ns))
 			best = p;
 	}
 	return best;
+}
+
+/* In turn: where new ones keep coming, those that are known have their looks, too. */
+static struct node_process *choose(struct node *n, uint64_t begun, bool new_first)
+{
+	struct node_process *p =
+		new_first ? choose_new(n, begun) : choose_stale(n, begun);
+
+	if (p)
+		return p;
+	return new_first ? choose_stale(n, begun) : choose_new(n, begun);
 }
 
 /* Without those that ended since they were listed. */
@@ -371,8 +390,11 @@ int node_round(struct node *n, const struct node_budget *b, const volatile int *
 		return -1;
 	listed = clock_ns(CLOCK_MONOTONIC);
 	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	while (!*stop && (left = left_of(b, listed, cpu)) && (p = choose(n, begun)))
+	while (!*stop && (left = left_of(b, listed, cpu)) &&
+	       (p = choose(n, begun, !n->known_next))) {
 		look(n, p, limit_of(p, left));
+		n->known_next = !n->known_next;
+	}
 	conclude(n);
 	if (n->n)
 		qsort(n->v, n->n, sizeof(*n->v), in_rank);

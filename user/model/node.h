@@ -76,6 +76,7 @@ struct node {
 	uint64_t total, available; /* memory of the machine; UNKNOWN */
 	struct timespec time; /* of the round, CLOCK_REALTIME */
 	uint64_t duration_ns;
+	bool known_next; /* whether one that was looked at before has the next look */
 };
 
 /* How much a round may take, after listing: of time, and of the tool's own CPU time. */
