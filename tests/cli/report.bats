@@ -228,6 +228,15 @@ jsonschema.validate(json.loads(sys.argv[1]), json.load(open(sys.argv[2])))' \
 	jq -e '.growth == null' <<<"$output"
 }
 
+@test "--after: what calls exec meanwhile is not compared with what it was" {
+	printf 'sleep 0.3\nexec sh "$0"\n' >"$BATS_TEST_TMPDIR/again"
+	start sh "$BATS_TEST_TMPDIR/again"
+	run "$fallow" report --after=5s "$target"
+	[ "$status" -eq 0 ]
+	[[ $output == *"it called exec between the looks"* ]]
+	[[ $output != *"RSS changed by"* ]]
+}
+
 @test "--after: a target that ends meanwhile ends it, with what was seen" {
 	start "$bin/grow" 1 1000
 	(sleep 1 && kill -KILL "$target") 3>&- &
