@@ -46,6 +46,10 @@ unpack() {
 	touch "$dir/.complete"
 }
 
+orig_of() { # DIR: the file of the source as its authors made it, without what signs it
+	find "$1" -maxdepth 1 -name '*.orig.tar.*' ! -name '*.asc'
+}
+
 # unpack_source SUITE DIR PACKAGE: the same of a package's source, as its authors made it.
 unpack_source() {
 	local suite=$1 dir=$2
@@ -53,7 +57,7 @@ unpack_source() {
 	rm -rf "$dir" && mkdir -p "$dir"
 	[ -n "$mirror" ] && apt_for "$suite" update >&2 || return 1
 	(cd "$dir" && apt_for "$suite" source --download-only "$3" >&2) || return 1
-	tar -C "$dir" --strip-components=1 -xf "$dir"/*.orig.tar.* || return 1
+	tar -C "$dir" --strip-components=1 -xf "$(orig_of "$dir")" || return 1
 	touch "$dir/.complete"
 }
 
@@ -67,7 +71,7 @@ unpack_npm() {
 }
 
 source_version() { # DIR
-	basename "$1"/*.orig.tar.* | sed 's/^[^_]*_//; s/[-+].*//; s/\.orig\.tar.*//'
+	basename "$(orig_of "$1")" | sed 's/^[^_]*_//; s/[-+].*//; s/\.orig\.tar.*//'
 }
 
 # The upstream version of a package that was unpacked to DIR.
