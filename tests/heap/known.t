@@ -24,6 +24,9 @@ BLOCKS = os.path.join(heaplib.HERE, "workloads/blocks.c")
 HTML = b"<html>" + b"<p class=a>x</p>" * 200000
 # Each: what exports them, by the table in user/heap/known.c.
 SYMBOLS = {
+    "jemalloc": ["mallctl", "je_mallctl", "_rjem_mallctl"],
+    "gperftools": ["MallocExtension_ReleaseFreeMemory"],
+    "mozjemalloc": ["jemalloc_set_main_thread"],
     "hardened_malloc": ["malloc_object_size_fast"],
     "scudo": ["__scudo_print_stats"],
     "rpmalloc": ["rpmalloc_initialize"],
@@ -394,6 +397,11 @@ def check_symbols(scratch):
         p.process.stdout.readline()
         seen = unsupported(heaplib.look(p.pid))
         tap.ok(not seen, "symbols that are only wanted are no marks", seen)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", library, "-"], check=True, text=True,
+                   input="int ChromeMain; void *__libc_malloc(unsigned long);"
+                         "void *malloc(unsigned long n) { return __libc_malloc(n); }\n")
+    check_presence("Chromium, by what it starts with and its own malloc()", "partition_alloc",
+                   blocks, env={**os.environ, "LD_PRELOAD": library})
     hoard = os.path.join(scratch, "renamed.so")
     subprocess.run(["gcc", "-shared", "-fPIC", "-Wl,-soname,libhoard.so", "-x", "c", "-o", hoard,
                     "-"], check=True, text=True, input="int x;\n")

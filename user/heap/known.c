@@ -23,6 +23,10 @@ static int known_walk(struct heap *h, const struct heap_source *src,
 		      struct extent_sink *sink, struct error *e);
 static void known_free(struct heap *h);
 
+#define UNKNOWN_BUILD(n)                                                                 \
+	n " is mapped, which does not tell how much it serves; no heap of a build that " \
+	  "is decoded was found"
+
 #define OPS(n)                                                                           \
 	{                                                                                \
 		.name = (n), .walk = known_walk, .free = known_free,                     \
@@ -47,13 +51,40 @@ static bool is_jsc(struct search *s, struct elf *x, struct found *f)
 	       (x->is_exe && elf_has_section(x, "__DATA,__jsc_opcodes", NULL));
 }
 
+static bool has_malloc(struct search *s, struct elf *x, struct found *f)
+{
+	(void)s;
+	(void)f;
+	return elf_exports(x, "malloc", NULL);
+}
+
 const struct known known_heaps[] = {
+	/* jemalloc.h; a prefix is given by --with-jemalloc-prefix, and Rust's is its own. */
+	{ .ops = OPS("jemalloc"),
+	  .symbols = { "mallctl", "je_mallctl", "_rjem_mallctl" },
+	  .reason = UNKNOWN_BUILD("jemalloc"),
+	  .decoded = true },
+	/* malloc_extension_c.h */
+	{ .ops = OPS("gperftools"),
+	  .symbols = { "MallocExtension_ReleaseFreeMemory" },
+	  .reason = UNKNOWN_BUILD("gperftools' tcmalloc"),
+	  .decoded = true },
 	/* tcmalloc/internal/config.h, percpu_rseq_x86_64.S, system_allocator.h */
 	{ .ops = OPS("google-tcmalloc"),
 	  .names = "tcmalloc_region_",
 	  .reason = "Google's TCMalloc is linked in, which is not "
 		    "gperftools'; " NOT_DECODED,
 	  .look = is_google },
+	/* mozmemory.h: jemalloc of long ago, of which little is left. */
+	{ .ops = OPS("mozjemalloc"),
+	  .symbols = { "jemalloc_set_main_thread" },
+	  .reason = "the heap of Firefox' own allocator; " NOT_DECODED },
+	/* allocator_shim.h */
+	{ .ops = OPS("partition_alloc"),
+	  .symbols = { "ChromeMain" },
+	  .reason = "Chromium has an allocator of its own, by default "
+		    "PartitionAlloc; " NOT_DECODED,
+	  .look = has_malloc },
 	/* include/h_malloc.h, h_malloc.c */
 	{ .ops = OPS("hardened_malloc"),
 	  .symbols = { "malloc_object_size_fast" },
@@ -290,11 +321,20 @@ static void known_free(struct heap *h)
 	free(h);
 }
 
+/* Whether one of the @n heaps has been found by a decoder. */
+static bool is_found(struct heap **heaps, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(heaps[i]->ops->name, name))
+			return true;
+	return false;
+}
+
 static int make_heaps(const struct heap_source *src, struct found *found,
 		      struct heap **heaps, size_t *n)
 {
 	for (size_t i = 0; i < known_count; i++) {
-		if (!found[i].there)
+		if (!found[i].there || is_found(heaps, *n, known_heaps[i].ops.name))
 			continue;
 		heaps[*n] = heap_of(src, &known_heaps[i], &found[i]);
 		if (!heaps[*n])

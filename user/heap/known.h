@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Allocators and runtimes that are recognised and not decoded, so that nobody takes
+ * Allocators, runtimes and builds that are recognised and not decoded, so that nobody takes
  * their memory for that of nobody. A mark is certain: what a file exports or is made of,
  * what a mapping is called by the process itself, or records that agree.
  */
@@ -41,6 +41,7 @@ struct known {
 	/* What it calls its mappings begins so (PR_SET_VMA_ANON_NAME). */
 	const char *names;
 	const char *reason; /* what is not known, and why */
+	bool decoded; /* builds of it are: told of where no decoder found its heap */
 	/*
 	 * Looks at an object that has one of the symbols; without symbols, at each. May
 	 * fill the version and the spans. False: it is not in this object.
@@ -65,8 +66,8 @@ bool known_java(struct search *s, struct elf *x, struct found *f);
 bool known_musl(struct search *s, struct elf *x, struct found *f);
 
 /*
- * Appends a heap that is HEAP_UNSUPPORTED for each that is there to @heaps, at most
- * known_count of them. 0, or -1 with @e set.
+ * Appends a heap that is HEAP_UNSUPPORTED for each that is there, and is not among the
+ * *@n of @heaps yet, to these: at most known_count of them. 0, or -1 with @e set.
  */
 int known_detect(const struct heap_source *src, struct heap **heaps, size_t *n,
 		 struct error *e);

@@ -104,8 +104,9 @@ static void put_recognised(FILE *out)
 	int at = fprintf(out, "recognised ");
 
 	for (size_t i = 0; i < known_count; i++)
-		put_word(out, &at, known_heaps[i].ops.name,
-			 i + 1 < known_count ? "," : "");
+		if (!known_heaps[i].decoded)
+			put_word(out, &at, known_heaps[i].ops.name,
+				 i + 1 < known_count ? "," : "");
 	fputc('\n', out);
 }
 
@@ -172,7 +173,9 @@ static json_t *recognised(void)
 	json_t *names = json_array();
 
 	for (size_t i = 0; i < known_count; i++)
-		json_array_append_new(names, json_string(known_heaps[i].ops.name));
+		if (!known_heaps[i].decoded)
+			json_array_append_new(names,
+					      json_string(known_heaps[i].ops.name));
 	return names;
 }
 
