@@ -196,7 +196,7 @@ static int fill_settings(struct heap *h, const struct mimalloc *m)
 	return 0;
 }
 
-/* The file's name says which version it is, to people. */
+/* The file's name says which version it is, to people. NULL: it is built in. */
 static const char *library_of(const struct heap_source *src)
 {
 	for (size_t i = 0; i < src->vmas->n; i++) {
@@ -205,16 +205,23 @@ static const char *library_of(const struct heap_source *src)
 		if (name && !strchr(name, '/'))
 			return name;
 	}
-	return "built in";
+	return NULL;
 }
 
-static void tell_unsupported(struct heap *h, const struct mimalloc *m)
+/* No layout holds. 1: said so; 0: what is built in has nothing; -errno. */
+static int tell_unsupported(struct heap *h, const struct mimalloc *m)
 {
+	const char *library = library_of(m->src);
+	int used = library ? 1 : mi_main_heap_is_used(m);
+
+	if (used <= 0)
+		return used;
 	h->status = HEAP_UNSUPPORTED;
 	snprintf(h->reason, sizeof(h->reason),
 		 "mimalloc (%.64s) is loaded, but no heap of a layout that is known was "
 		 "found",
-		 library_of(m->src));
+		 library ? library : "built in");
+	return 1;
 }
 
 /* 1: found; 0: not there; -errno. */
@@ -232,10 +239,8 @@ static int detect(struct mimalloc *m)
 		found = mi_find_segments_root(m);
 	if (found < 0 || (!found && !m->loaded))
 		return found;
-	if (!found) {
-		tell_unsupported(h, m);
-		return 1;
-	}
+	if (!found)
+		return tell_unsupported(h, m);
 	snprintf(h->version, sizeof(h->version), "%s", m->layout->version);
 	h->arenas = calloc(1, sizeof(*h->arenas));
 	if (!h->arenas)
