@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """CPython's own heaps: what the tool says against sys._debugmallocstats() of the same
-stopped process."""
+stopped process, or sys.getallocatedblocks()."""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,14 @@ def pythons():
             tap.skip(f"Python {version} of {suite}", " ".join(command))
         else:
             yield Python(f"Python {version} ({suite})", command, home)
+
+
+def threaded():
+    for suite, version, home, *command in heaplib.fetched(tap, "python-threaded",
+                                                          "the source of Python"):
+        python = Python(f"Python {version} ({suite}), free-threaded", command, home)
+        python.env["PYTHONMALLOC"] = "mimalloc"
+        yield python
 
 
 class Process(heaplib.Child):
@@ -285,14 +294,47 @@ def check_mimalloc(python, pattern):
                  seen["own_free_bytes"], carved - live)
 
 
-def check_running(python, *options):
+def check_threaded(python, pattern):
+    """Without its lock, its objects are in four heaps of each thread, all mimalloc's."""
+    name = f"{python.name}: {pattern}"
+    with Process(python) as p:
+        p.ask(pattern)
+        p.tell("count")
+        if not tap.ok(p.wait_stopped(), f"{name}: stopped", p.said()):
+            return
+        snapshot = heaplib.look(p.pid)
+        rss = heaplib.rss_of(p.pid)
+        classes = heap(heaplib.look(p.pid, command="heap"), "mimalloc")["classes"]
+        os.kill(p.pid, signal.SIGCONT)
+        want = int(p.answer()) + 1  # the answer itself
+    seen = heap(snapshot, "mimalloc")
+    blocks = sum(c["live_bytes"] // c["size_bytes"] for c in classes)
+    facts = f"{blocks} blocks, {want} counted, rss {rss}\n{seen}\n{snapshot['ledger']}"
+    tap.ok(seen["status"] == "exact" and "free-threaded" in seen["version"], f"{name}: exact",
+           facts)
+    tap.ok(blocks == want, f"{name}: live blocks", facts)
+    tap.ok(seen["returnable_bytes"] == 0, f"{name}: no call returns any", facts)
+    tap.ok(not heap(snapshot), f"{name}: no pymalloc", facts)
+    tap.ok(sum(c["resident_bytes"] for c in snapshot["ledger"]) == rss,
+           f"{name}: the ledger adds up to RSS", facts)
+
+
+def check_unused(python):
+    """A mimalloc that is built in, and has nothing, is not told of."""
+    with Process(python) as p:
+        p.ask("every-nth")
+        names = [a["name"] for a in heaplib.look(p.pid)["allocators"]]
+    tap.ok(names == ["pymalloc", "glibc"], f"{python.name}: the allocators that it has", names)
+
+
+def check_running(python, *options, allocator="pymalloc"):
     name = f"{python.name}: running{' '.join(('', *options))}"
     with Process(python) as p:
         p.ask("churn")
         time.sleep(1)
         looks = [heaplib.look(p.pid, *options) for _ in range(LOOKS)]
         alive = p.process.poll() is None
-    heaps = [heap(s) for s in looks]
+    heaps = [heap(s, allocator) for s in looks]
     facts = [(h["status"], h.get("reason"), h["torn_bytes"], h["mapped_bytes"]) if h else h
              for h in heaps]
     tap.ok(alive and all(heaps), f"{name}: found each time", facts)
@@ -325,11 +367,17 @@ def main():
         check_interpreters(python)
         check_remnants(python)
         check_absent(python)
+        check_unused(python)
         if has_mimalloc(python):
             for pattern in "every-nth", "few-left", "random-free", "resized":
                 check_mimalloc(python, pattern)
         check_running(python)
         check_running(python, "--quick")
+    for python in threaded():
+        for pattern in patterns():
+            if pattern != "numpy":
+                check_threaded(python, pattern)
+        check_running(python, allocator="mimalloc")
     tap.done()
 
 

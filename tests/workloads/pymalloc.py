@@ -5,10 +5,12 @@
   subs N   starts N interpreters in threads of their own, which work, write their
            statistics, and sleep; answers "done" or "none"
   stop     writes the statistics and stops the process; answers "done" once it goes on
+  count    counts blocks and stops the process; answers how many once it goes on
   churn    works in threads of its own for ever; answers "done"
 
 Statistics are those of sys._debugmallocstats(), on stderr. Nothing is allocated between
-them and the stop, or the sleep.
+them and the stop, or the sleep. Blocks are counted by sys.getallocatedblocks(), whose
+answer is the last one that is allocated.
 """
 import os
 import random
@@ -131,6 +133,13 @@ def stop(pid=os.getpid(), kill=os.kill, number=int(signal.SIGSTOP), stats=sys._d
     return "done"
 
 
+def count(pid=os.getpid(), kill=os.kill, number=int(signal.SIGSTOP),
+          blocks=sys.getallocatedblocks):
+    answer = blocks()
+    kill(pid, number)
+    return str(answer)
+
+
 def churn():
     def work(seed):
         rng = random.Random(seed)
@@ -148,6 +157,8 @@ def command(line):
     word, *args = line.split()
     if word == "stop":
         return stop()
+    if word == "count":
+        return count()
     if word == "churn":
         return churn()
     if word == "subs":

@@ -178,7 +178,7 @@ static bool goes_when_freed(const struct mimalloc *m, const struct mi_segment *s
  */
 static bool will_go(struct mimalloc *m, const struct mi_segment *s)
 {
-	bool go = goes_when_freed(m, s);
+	bool go = !s->layout->segment->kept && goes_when_freed(m, s);
 
 	if (mi_is_cached(s))
 		return go;
@@ -254,7 +254,7 @@ static bool will_purge(struct mimalloc *m, const struct mi_segment *s)
 {
 	const struct mi_segment_layout *l = s->layout->segment;
 
-	if (!s->raw[l->may_purge] || !get64(s->raw, l->expire))
+	if (l->kept || !s->raw[l->may_purge] || !get64(s->raw, l->expire))
 		return false;
 	if (l->collects)
 		return decommits(m) && (!s->thread || largest_of_only_heap(m, s));

@@ -25,6 +25,7 @@ struct mi_segment_layout {
 	bool has_kind; /* the memid says of what; else 0 is what is mapped by itself */
 	bool dues; /* what is due is purged as soon as another span becomes free */
 	bool collects; /* what waits to be purged is, when pages are collected */
+	bool kept; /* no call collects its heaps: the program made them itself */
 	uint32_t may_purge; /* a byte */
 	uint32_t expire; /* ms; 0: nothing waits to be purged */
 	uint32_t pending; /* a bit a slice: that waits */

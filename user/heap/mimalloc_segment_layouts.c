@@ -32,6 +32,19 @@ static const struct mi_page_layout page_2_1_0 = {
 	.begins = MI_START_BEHIND_BLOCKS,
 };
 
+/* types.h of CPython's, free-threaded: links and a goal of those that wait come last. */
+static const struct mi_page_layout page_threaded = {
+	.bytes = 96,
+	.list = { 16, 32, 40 },
+	.used = 24,
+	.capacity = 10,
+	.reserved = 12,
+	.size = 28,
+	.size_bytes = 4,
+	.heap = 48,
+	.begins = MI_START_BEHIND_BLOCKS,
+};
+
 static const struct mi_page_layout page_2_1_4 = {
 	.bytes = 96,
 	.list = { 16, 24, 56 },
@@ -99,6 +112,11 @@ static const struct mi_segment_layout segment_2_1_2 = {
 	HEAD_2_0, HEAP_2_0, PURGES, MEMID_2_1_2, .thread_data = 8192,
 };
 
+/* CPython: the heaps of a thread are in its PyThreadState. */
+static const struct mi_segment_layout segment_threaded = {
+	HEAD_2_0, HEAP_2_0, PURGES, MEMID_2_1_2, .kept = true,
+};
+
 static const struct mi_segment_layout segment_2_1_4 = {
 	HEAD_2_0,    HEAP_2_1_4(1264),	  PURGES,
 	MEMID_2_1_2, .thread_data = 8192, .collects = true,
@@ -125,6 +143,7 @@ const struct mi_layout mi_segment_layouts[] = {
 	{ "2.0.9", &page_2_0_9, NULL, &segment_2_0 },
 	{ "2.1.0", &page_2_1_0, NULL, &segment_2_0 },
 	{ "2.1.2", &page_2_1_0, NULL, &segment_2_1_2 },
+	{ "2.1.2 of free-threaded CPython", &page_threaded, NULL, &segment_threaded },
 	{ "2.1.4-2.1.7", &page_2_1_4, NULL, &segment_2_1_4 },
 	{ "2.1.9", &page_2_1_4, NULL, &segment_2_1_9 },
 	{ "2.2", &page_2_1_4, NULL, &segment_2_2 },
