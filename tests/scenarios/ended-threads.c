@@ -19,8 +19,9 @@ static void *work(void *unused)
 {
 	volatile char frame[DEPTH];
 
-	memset((char *)frame, 1, sizeof(frame));
-	return unused;
+	for (size_t at = 0; at < DEPTH; at += 4096)
+		frame[at] = 1;
+	return frame[0] ? unused : NULL;
 }
 
 int main(void)
@@ -31,9 +32,10 @@ int main(void)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 64 << 10);
 	ready();
-	while (!told(5))
-		if (pthread_create(&thread, &attr, work, NULL))
-			told(-1);
+	while (!told(20))
+		for (int i = 0; i < 10; i++)
+			if (pthread_create(&thread, &attr, work, NULL))
+				told(-1);
 	wait_for_end();
 	return 0;
 }

@@ -10,6 +10,9 @@
  */
 #include "scenario.h"
 
+#define STEP (256ul << 10)
+#define MOST (512 * MIB)
+
 int main(void)
 {
 	size_t room = 8 * MIB, size = 0;
@@ -17,10 +20,12 @@ int main(void)
 
 	ready();
 	while (!told(50)) {
+		if (size == room && room < MOST)
+			array = must(realloc(array, room = MOST));
 		if (size == room)
-			array = must(realloc(array, room *= 64));
-		memset(array + size, 1, MIB);
-		size += MIB;
+			continue;
+		memset(array + size, 1, STEP);
+		size += STEP;
 	}
 	wait_for_end();
 	return array[0] != 1;
