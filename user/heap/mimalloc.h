@@ -136,6 +136,7 @@ struct mimalloc {
 	const struct heap_source *src;
 	const struct mi_layout *layout; /* NULL: not known */
 	struct peek peek;
+	uint32_t layouts; /* 2.x: a bit each of those that were met */
 	uint64_t cookie; /* 2.x */
 	uint32_t cookies; /* that were looked for, of one layout */
 	uint64_t map; /* 3.x: address of the page map; 0: not found */

@@ -24,7 +24,7 @@
 #define QUEUE_SIZE  16u /* of the blocks in its pages */
 #define QUEUES_READ (3 * QUEUE_BYTES)
 
-/* What is told of a place that could be a segment; not 0 ends the search. */
+/* What is told of a place where a segment could begin; not 0 ends the search. */
 typedef int (*place_fn)(struct mimalloc *m, uint64_t start, const uint8_t *head);
 
 static int look_at(struct mimalloc *m, const uint64_t *place, size_t n, place_fn fn)
@@ -33,7 +33,7 @@ static int look_at(struct mimalloc *m, const uint64_t *place, size_t n, place_fn
 	int err = reader_gather(&m->src->target->reader, place, n, HEAD_MAX, head, ok);
 
 	for (size_t i = 0; !err && i < n; i++)
-		if (ok[i] && mi_head_holds(m, place[i], head[i]))
+		if (ok[i])
 			err = fn(m, place[i], head[i]);
 	return err;
 }
@@ -102,6 +102,8 @@ static int try_cookie(struct mimalloc *m, uint64_t start, const uint8_t *head)
 				 .cookie = get64(head, l->cookie) ^ start };
 	int found = 0;
 
+	if (!mi_head_holds(m, start, head))
+		return 0;
 	/* All segments have the same one, which is seen in the first of them. */
 	if (s.cookie && s.cookie != start && m->cookies++ < COOKIES_MAX)
 		found = data_scan(m->src, &s.scan);
@@ -116,7 +118,10 @@ static int add_segment(struct mimalloc *m, uint64_t start, const uint8_t *head)
 	struct mi_piece p = { start, start + get64(head, l->slices) * MI_SLICE,
 			      MI_PIECE_SEGMENT, start };
 
-	return (get64(head, l->cookie) ^ start) == m->cookie ? mi_add_piece(m, &p) : 0;
+	if (!mi_head_holds(m, start, head) ||
+	    (get64(head, l->cookie) ^ start) != m->cookie)
+		return 0;
+	return mi_add_piece(m, &p);
 }
 
 /* How well the layout explains the pages of a segment. */
@@ -152,12 +157,25 @@ static int judge_segment(struct mimalloc *m, uint64_t start, struct mi_segment *
 	return 0;
 }
 
-/* Whether the options are those of a version that has this layout. */
+/* Whether the options, where names are known, are those of versions with this layout. */
 static bool options_fit(const struct mimalloc *m, const struct mi_layout *l)
 {
-	bool purges = l->segment->delay == MI_OPTION_PURGE_DELAY;
+	bool purges = l->segment->delay == MI_OPTION_PURGE_DELAY, known = false;
 
-	return m->option_known[MI_OPTION_PURGE_DELAY] == purges;
+	for (int i = 0; i < MI_OPTIONS; i++)
+		known |= m->option_known[i];
+	return !known || m->option_known[MI_OPTION_PURGE_DELAY] == purges;
+}
+
+/* Which layouts some head holds by: most processes have none. */
+static int note_layouts(struct mimalloc *m, uint64_t start, const uint8_t *head)
+{
+	for (size_t i = 0; i < mi_segment_layout_count; i++) {
+		m->layout = &mi_segment_layouts[i];
+		if (mi_head_holds(m, start, head))
+			m->layouts |= 1u << i;
+	}
+	return 0;
 }
 
 /*
@@ -185,11 +203,11 @@ int mi_find_segments_root(struct mimalloc *m)
 	struct mi_segment *s = malloc(sizeof(*s));
 	const struct mi_layout *best = NULL;
 	struct judge g, least = { .bad = SIZE_MAX };
-	int found = s ? 0 : -ENOMEM;
+	int found = s ? look_at_all(m, note_layouts) : -ENOMEM;
 
 	for (size_t i = 0; found >= 0 && least.bad && i < mi_segment_layout_count; i++) {
 		m->layout = &mi_segment_layouts[i];
-		if (!options_fit(m, m->layout))
+		if (!(m->layouts >> i & 1) || !options_fit(m, m->layout))
 			continue;
 		found = try_layout(m, s, &g);
 		if (found <= 0 || g.bad >= least.bad)
