@@ -2,6 +2,7 @@
 /* What the rules rest upon, from one snapshot or two. */
 #include "model/rules.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,9 @@ static uint64_t growth_doubt(const struct growth *g)
 	return most;
 }
 
+/* What is read back from a file may rise by anything. */
+#define RISE_MAX ((double)(1ll << 62))
+
 /* Of a change from the first look to the last, what is growth. */
 static int64_t rise_of(const struct facts *f, enum series_id id, int64_t change)
 {
@@ -110,7 +114,9 @@ static int64_t rise_of(const struct facts *f, enum series_id id, int64_t change)
 	/* Looks that know so little say nothing against those that read all. */
 	if (id == SERIES_LIVE && growth_doubt(f->growth) > (uint64_t)llabs(change) / 2)
 		return change;
-	return trend_grows(t) ? (int64_t)(t->rate * (double)f->interval_ns) : 0;
+	if (!trend_grows(t))
+		return 0;
+	return (int64_t)fmin(t->rate * (double)f->interval_ns, RISE_MAX);
 }
 
 static void collect_rises(struct facts *f)

@@ -146,7 +146,7 @@ static void show_group(const struct facts *f, struct verdict *v, enum ledger_cla
 
 #define FILES 3 /* that are named */
 
-/* Which files of shared memory grow, the fastest first: by the looks, else by the ends. */
+/* Which files of shared memory grow, as far as looks tell, the fastest first. */
 static void show_files(const struct facts *f, struct verdict *v)
 {
 	double least = (double)f->rise[SERIES_CLASS + LEDGER_SHMEM] / FLOOR_SHARE;
@@ -289,11 +289,12 @@ static const char *course(const struct facts *f, enum series_id id, char *buf)
 
 static void show_torn(const struct facts *f, struct verdict *v)
 {
+	int64_t rise = f->rise[SERIES_LIVE];
 	uint64_t torn = torn_of(f);
 	char size[SIZE_TEXT];
 
 	if (TORN_DOUBT * torn >= GROWTH_FLOOR ||
-	    f->rise[SERIES_LIVE] / TORN_CERTAIN < (int64_t)torn)
+	    (rise >= (int64_t)GROWTH_FLOOR && (uint64_t)rise / TORN_CERTAIN < torn))
 		evidence(
 			v,
 			"heaps changed while they were read: up to %s of what is live or "
