@@ -25,7 +25,7 @@ clean_root() {
 
 if [ -z "${FALLOW_PACKAGE_WORK:-}" ]; then
 	if ! is_root || ! need_packages "${build_packages[@]}" debhelper dh-dkms dkms lintian mmdebstrap \
-		linux-headers-amd64 kmod cpio >&2; then
+		linux-headers-amd64 kmod cpio libbz2-dev liblzma-dev >&2; then
 		skip "packages" "it needs root, and packages"
 		plan
 	fi
