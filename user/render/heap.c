@@ -63,7 +63,7 @@ static void arena_table(FILE *out, const struct view *v, const struct heap *h)
 				  .stranded = t.stranded,
 				  .returnable = t.returnable,
 				  .held = t.held };
-	const struct heap_arena *most[ARENAS_SHOWN];
+	const struct heap_arena *most[ARENAS_SHOWN] = { NULL };
 	size_t n = choose_arenas(h, most);
 	struct heap_arena rest = sum;
 	struct paint p = paint_of(v);
