@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
@@ -93,15 +94,47 @@ def check_kinds():
 
 def check_nothing():
     with holding("file", 1) as (pid, _):
-        seen = heaplib.look(pid, "--quick")
-        tap.ok(seen["beside_rss"] is None and seen["cgroup_memory"] is None,
-               "a quick look does not look for it, and says so", seen["beside_rss"])
         seen = heaplib.look(pid)
         tap.ok("outside-rss" not in [v["id"] for v in seen["verdicts"]],
                "a little is no matter", seen["verdicts"])
         # No table is below what it maps.
         tables = seen["beside_rss"]["page_tables_bytes"]
         tap.ok(0 < tables < MIB, "page tables of a small process", tables)
+
+
+def check_quick():
+    """What is cheap is in quick looks, too: with --quick, in a recording, and in watch."""
+    with holding("tables", 25000) as (pid, held), tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "f")
+        whole = heaplib.look(pid)
+        with subprocess.Popen([heaplib.FALLOW, "record", str(pid), "-o", path],
+                              stdout=subprocess.DEVNULL) as recorder:
+            while subprocess.run([heaplib.FALLOW, path], check=False, stderr=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL).returncode:
+                time.sleep(0.1)
+            recorder.terminate()
+        watch = subprocess.Popen([heaplib.FALLOW, "watch", "--json", str(pid)],
+                                 stdout=subprocess.PIPE)
+        watched = json.loads(watch.stdout.readline())
+        watch.kill()
+        watch.communicate()
+        text = subprocess.run([heaplib.FALLOW, path], stdout=subprocess.PIPE, text=True,
+                              check=True).stdout
+        for name, seen in [("--quick", heaplib.look(pid, "--quick")), ("watch", watched),
+                           ("record", heaplib.look(path))]:
+            beside, group = seen["beside_rss"], seen["cgroup_memory"]
+            tap.ok(about(beside["page_tables_bytes"], held, 0.01)
+                   and beside["hugetlb_bytes"] == 0 and beside["descriptors"] is None,
+                   f"{name}: page tables are there, descriptors are not looked at", beside)
+            tap.ok(all(group[key] == whole["cgroup_memory"][key]
+                       for key in ("version", "path", "limit_bytes"))
+                   and (group["current_bytes"] is None)
+                   == (whole["cgroup_memory"]["current_bytes"] is None),
+                   f"{name}: the control group is, too", group)
+            tap.ok("outside-rss" in [v["id"] for v in seen["verdicts"]],
+                   f"{name}: and it is judged", seen["verdicts"])
+        tap.ok("page tables" in text and "control group" in text and "a quick look" in text,
+               "the text of a recording has them", text)
 
 
 def write(path, text):
@@ -225,6 +258,7 @@ def check_group(root, version):
 def main():
     check_kinds()
     check_nothing()
+    check_quick()
     root, version = find_groups()
     why = cannot_make(root, version) if version else root
     if why:

@@ -7,7 +7,7 @@ int beside_read(struct beside *b, const struct target *t, const struct vma_list 
 	b->hugetlb = target_status(t, "HugetlbPages");
 	cgroup_read(t, &b->cgroup);
 	b->known = true;
-	return held_read(t, l, &b->held);
+	return l ? held_read(t, l, &b->held) : 0;
 }
 
 static uint64_t known(uint64_t bytes)

@@ -7,14 +7,14 @@
 #include "target/held.h"
 
 struct beside {
-	bool known; /* else it was not looked for: quick looks do not */
+	bool known; /* else nothing was looked for */
 	uint64_t page_tables; /* VmPTE: of all levels */
 	uint64_t hugetlb; /* HugetlbPages: mapped */
-	struct held held;
+	struct held held; /* quick looks do not look for it */
 	struct cgroup_memory cgroup;
 };
 
-/* @l: the mappings of @t with their counts. 0 or -errno. */
+/* @l: the mappings of @t with their counts; NULL: not what it holds. 0 or -errno. */
 int beside_read(struct beside *b, const struct target *t, const struct vma_list *l);
 
 /* What of it has a size that is known, in bytes. */

@@ -247,7 +247,7 @@ static int open_target(struct node *n, struct node_process *p, struct error *e)
 
 static void look(struct node *n, struct node_process *p, uint64_t limit_ns)
 {
-	struct look quick = { .quick = true };
+	struct look quick = { .quick = true, .totals = true };
 	struct snapshot s;
 	struct error e;
 

@@ -93,10 +93,11 @@ static void show_beside_change(const struct facts *f, uint64_t sum, struct verdi
 {
 	char size[SIZE_TEXT];
 
-	if (f->before && f->before->beside.known)
+	const struct beside *was = f->before ? &f->before->beside : NULL;
+
+	if (was && was->known && was->held.known == f->now->beside.held.known)
 		evidence(v, "in %.1f s it changed by %s", (double)f->interval_ns / 1e9,
-			 size_format_change(
-				 size, (int64_t)(sum - beside_sum(&f->before->beside))));
+			 size_format_change(size, (int64_t)(sum - beside_sum(was))));
 }
 
 void rules_beside(const struct facts *f, struct verdicts *out)

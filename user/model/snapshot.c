@@ -333,8 +333,11 @@ static int add_zeros(struct snapshot *s, struct target *t, const struct look *ho
 static int add_beside(struct snapshot *s, struct target *t, const struct look *how,
 		      struct error *e)
 {
-	int err = how->quick ? 0 : beside_read(&s->beside, t, &s->vmas);
+	int err;
 
+	if (how->totals)
+		return 0;
+	err = beside_read(&s->beside, t, how->quick ? NULL : &s->vmas);
 	return err ? error_sys(e, -err, "process %d, what it has open", (int)t->pid) : 0;
 }
 

@@ -120,6 +120,7 @@ struct look {
 		idle_ns; /* when pages are accessed, looking each so often; 0: not that */
 	bool by_size; /* the heaps' size classes: slower where blocks are small */
 	bool quick; /* heaps by their free lists where that is faster: see heap_error */
+	bool totals; /* not what RSS does not count, nor the control group */
 	bool map; /* also a map of the address space */
 	struct progress *progress; /* may be NULL */
 	struct recall *recall; /* of earlier looks at the same process; may be NULL */

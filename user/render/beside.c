@@ -63,7 +63,7 @@ static void descriptors(struct items *i, const struct held *h)
 	char size[SIZE_TEXT];
 
 	if (!h->known) {
-		item(i, "sockets and files unknown (not permitted)");
+		item(i, "sockets and files unknown (a quick look, or not permitted)");
 		return;
 	}
 	counted(i, s->queued_only ? "socket (queues alone)" : "socket", s->told,

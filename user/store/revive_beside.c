@@ -94,7 +94,7 @@ void revive_beside(struct fields *f, const json_t *members, struct snapshot *s)
 {
 	const json_t *o = json_object_get(members, "beside_rss"), *held;
 
-	/* Quick looks have none, nor have files of old. */
+	/* Files of old may have none. */
 	if (!o || json_is_null(o))
 		return;
 	f->part = "beside_rss";
