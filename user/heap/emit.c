@@ -44,6 +44,31 @@ uint64_t emit_class(uint64_t bytes)
 	return bytes / step * step + (bytes % step ? step : 0);
 }
 
+uint64_t mixed_doubt(const struct mixed *m)
+{
+	uint64_t free = m->end - m->at - m->live;
+
+	return free - free % m->page;
+}
+
+bool mixed_next(struct mixed *m, struct mixed_part *p)
+{
+	uint64_t share;
+
+	if (m->at >= m->end)
+		return false;
+	p->start = m->at;
+	p->end = m->at - m->at % m->page + m->page;
+	if (p->end > m->end)
+		p->end = m->end;
+	share = (uint64_t)((unsigned __int128)m->live * (p->end - p->start) /
+			   (m->end - m->at));
+	p->mid = p->start + share;
+	m->live -= share;
+	m->at = p->end;
+	return true;
+}
+
 int emit_unit(struct emitter *em, uint32_t arena, uint64_t start, uint64_t end)
 {
 	struct unit u = { start, end, arena };

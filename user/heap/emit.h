@@ -32,6 +32,27 @@ uint64_t emit_class(uint64_t bytes);
 /* What is emitted next is that of a unit. 0, or the sink's answer. */
 int emit_unit(struct emitter *em, uint32_t arena, uint64_t start, uint64_t end);
 
+/*
+ * Blocks of which so many bytes are live, and it is not known which: of each page they
+ * are taken to be as much as of all. Bytes are right, then, and so is what is told of
+ * pages, but for those that are all free.
+ */
+struct mixed {
+	uint64_t at, end; /* what is left of them, and not empty at first */
+	uint64_t live; /* bytes of that; no more than there are */
+	uint64_t page; /* bytes in a page */
+};
+
+/* [start, mid) counts as live, [mid, end) as free. */
+struct mixed_part {
+	uint64_t start, mid, end;
+};
+
+/* Bytes of pages that lie within @m and may be all free, at most. */
+uint64_t mixed_doubt(const struct mixed *m);
+/* The part that is on the next page. False: there is no more. */
+bool mixed_next(struct mixed *m, struct mixed_part *p);
+
 /* Tells what is pending; the last call. */
 int emit_end(struct emitter *em);
 

@@ -211,36 +211,23 @@ static int walk_pools(struct pool_walk *k)
 	return err;
 }
 
-/*
- * A pool of which @count blocks are in use, and it is not known which: as much of each of
- * its pages as of all of it. Bytes are right, then, but for pages that are all free.
- */
-static int emit_mixed(struct pool_walk *k, uint64_t pool, const struct pool_blocks *b,
+/* A pool of which @count blocks are in use, and it is not known which. */
+static int tell_mixed(struct pool_walk *k, uint64_t pool, const struct pool_blocks *b,
 		      uint32_t count)
 {
-	uint64_t page = k->p->page, start = pool + POOL_HEAD, told = 0;
-	uint64_t bytes = (uint64_t)b->n * b->size, live = (uint64_t)count * b->size;
-	uint64_t free_pages = (bytes - live) / page, pages = k->layout->pool / page;
+	uint64_t start = pool + POOL_HEAD, end = start + (uint64_t)b->n * b->size;
+	struct mixed m = { start, end, (uint64_t)count * b->size, k->p->page };
 	int err = emit_in(k, EXTENT_META, pool, start);
 
-	/* One of them has the head. */
-	if (free_pages && pages)
-		k->p->heap->error.held +=
-			page * (free_pages < pages ? free_pages : pages - 1);
+	k->p->heap->error.held += mixed_doubt(&m);
 	k->out.size = b->size;
-	for (uint64_t at = start, end = start + bytes, to; !err && at < end; at = to) {
-		uint64_t share;
-
-		to = at - at % page + page;
-		to = to < end ? to : end;
-		share = live * (to - start) / bytes - told;
-		told += share;
-		err = emit_in(k, EXTENT_LIVE, at, at + share);
+	for (struct mixed_part p; !err && mixed_next(&m, &p);) {
+		err = emit_in(k, EXTENT_LIVE, p.start, p.mid);
 		if (!err)
-			err = emit_in(k, EXTENT_FREE, at + share, to);
+			err = emit_in(k, EXTENT_FREE, p.mid, p.end);
 	}
 	k->out.size = 0;
-	return err ? err : emit_in(k, EXTENT_META, start + bytes, pool + k->layout->pool);
+	return err ? err : emit_in(k, EXTENT_META, end, pool + k->layout->pool);
 }
 
 /* A pool by its head; if that makes no sense, or is not there, by all of it. */
@@ -261,7 +248,7 @@ static int tell_pool(struct pool_walk *k, uint64_t pool, const struct pool_head 
 		if (h->count == b.carved)
 			return emit_blocks(k, pool, &b);
 		if (h->count < b.carved)
-			return emit_mixed(k, pool, &b, h->count);
+			return tell_mixed(k, pool, &b, h->count);
 	}
 	err = fill(k, start, len);
 	return err ? err : walk_pool(k, start, len, pool);
