@@ -97,6 +97,7 @@ struct gperftools {
 	uint64_t claimed; /* sum of what the caches may hold, bytes */
 	uint64_t *cached; /* objects in caches: address << 8 | class; sorted */
 	size_t ncached, cached_cap;
+	uint64_t counted[GP_CLASSES_MAX]; /* of a quick look: objects in caches */
 	struct gp_range
 		*meta; /* tcmalloc's own records: page aligned, sorted, disjoint */
 	size_t nmeta, meta_cap;
@@ -139,7 +140,7 @@ struct gp_page {
 	struct gp_entry *entries; /* by place */
 	size_t n;
 	size_t bad; /* words that are no record's address */
-	uint64_t *pieces;
+	uint64_t *places;
 	uint8_t *raw, *ok;
 };
 
@@ -179,6 +180,10 @@ void gp_forget(struct gperftools *g);
 int gp_find_caches(struct gperftools *g);
 /* Fills cached by what is in the caches now. 0 or -errno. */
 int gp_read_caches(struct gperftools *g);
+/* Fills counted by how long their lists are. 0 or -errno. */
+int gp_count_caches(struct gperftools *g);
+/* Whether some caches are not known of. */
+bool gp_caches_missing(const struct gperftools *g);
 
 /* gperftools_settings.c: those that are certain, after gp_find_caches(). 0 or -errno. */
 int gp_find_settings(struct gperftools *g);

@@ -10,12 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD	    sizeof(uint64_t)
-#define PIECE	    16u /* records are aligned to this, so that none straddles pages */
-#define PIECES	    (SPAN_SIZE / PIECE)
-#define RETRIES	    4
-#define RETRIES_MAX 8192u /* pages that are read again, in all */
-#define SLACK	    4096u /* pages that may have become resident since they were counted */
+#define WORD	     sizeof(uint64_t)
+#define RECORD_ALIGN 16u
+#define RETRIES	     4
+#define RETRIES_MAX  8192u /* pages that are read again, in all */
+#define SLACK	     4096u /* pages that may have become resident since they were counted */
 
 /* span.h: struct Span. */
 #define SPAN_START    0u
@@ -37,33 +36,51 @@ int gp_page_init(struct gp_page *p, struct gperftools *g)
 		.size = size,
 		.words = malloc(size),
 		.entries = malloc(n * sizeof(*p->entries)),
-		.pieces = malloc(n * PIECES * sizeof(*p->pieces)),
+		.places = malloc(n * sizeof(*p->places)),
 		.raw = malloc(n * SPAN_SIZE),
-		.ok = malloc(n * PIECES),
+		.ok = malloc(n),
 	};
-	return p->words && p->entries && p->pieces && p->raw && p->ok ? 0 : -ENOMEM;
+	return p->words && p->entries && p->places && p->raw && p->ok ? 0 : -ENOMEM;
 }
 
 void gp_page_free(struct gp_page *p)
 {
 	free(p->words);
 	free(p->entries);
-	free(p->pieces);
+	free(p->places);
 	free(p->raw);
 	free(p->ok);
 }
 
+static bool straddles(const struct gp_page *p, uint64_t record)
+{
+	return record % p->size > p->size - SPAN_SIZE;
+}
+
+/* All at once; of what lies across two pages some of the first, at first. */
 static int gather_records(struct gp_page *p)
 {
+	struct reader *r = &p->g->src->target->reader;
 	int err;
 
-	for (size_t i = 0; i < p->n * PIECES; i++)
-		p->pieces[i] = p->entries[i / PIECES].record + i % PIECES * PIECE;
-	err = reader_gather(&p->g->src->target->reader, p->pieces, p->n * PIECES, PIECE,
-			    p->raw, p->ok);
-	for (size_t i = 0; !err && i < p->n; i++)
-		if (!memchr(p->ok + i * PIECES, 0, PIECES))
-			p->entries[i].raw = p->raw + i * SPAN_SIZE;
+	for (size_t i = 0; i < p->n; i++) {
+		uint64_t record = p->entries[i].record;
+
+		p->places[i] = straddles(p, record) ? record - SPAN_SIZE : record;
+	}
+	err = reader_gather(r, p->places, p->n, SPAN_SIZE, p->raw, p->ok);
+	for (size_t i = 0; !err && i < p->n; i++) {
+		struct gp_entry *e = &p->entries[i];
+		uint8_t *raw = p->raw + i * SPAN_SIZE;
+
+		if (straddles(p, e->record)) {
+			err = reader_read(r, e->record, raw, SPAN_SIZE);
+			p->ok[i] = !err;
+			err = err == -ESRCH || err == -EPERM ? err : 0;
+		}
+		if (p->ok[i])
+			e->raw = raw;
+	}
 	return err;
 }
 
@@ -73,7 +90,7 @@ static void take_word(struct gp_page *p, uint64_t at, uint64_t word)
 
 	if (last && last->record == word && last->last + WORD == at)
 		last->last = at;
-	else if (word % PIECE || !gp_mapped_all(p->g, word, word + SPAN_SIZE))
+	else if (word % RECORD_ALIGN || !gp_mapped_all(p->g, word, word + SPAN_SIZE))
 		p->bad++;
 	else
 		p->entries[p->n++] = (struct gp_entry){ at, at, 0, word, NULL };
