@@ -37,7 +37,8 @@ static const char usage[] =
 	"                    left out is told, too\n"
 	"  --top=N           of these, N at most (1 to 1000, default 20)\n"
 	"  --quick           of glibc's heaps, follow the lists of free blocks, and of\n"
-	"                    Python's, read the heads of pools, instead of all of them\n"
+	"                    Python's, gperftools' and mimalloc's, read how many of a\n"
+	"                    pool, span or page are free, instead of all of them\n"
 	"  --freeze          stop each process (SIGSTOP) during its look\n" HELP_TARGET;
 
 struct export

@@ -34,7 +34,8 @@ static const char usage[] =
 	"                    numbers. It does not run meanwhile: about 0.4 s a GiB of\n"
 	"                    heap; clients may time out, and a parent may notice\n"
 	"  --quick           of glibc's heaps, follow the lists of free blocks, and of\n"
-	"                    Python's, read the heads of pools, instead of all of them:\n"
+	"                    Python's, gperftools' and mimalloc's, read how many of a\n"
+	"                    pool, span or page are free, instead of all of them:\n"
 	"                    milliseconds, with the bounds of its error\n"
 	"  -j, --json        one JSON object, sizes in bytes\n" HELP_TARGET;
 

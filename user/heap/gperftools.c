@@ -19,6 +19,13 @@
 
 #define LOOKS_MAX 3 /* at what made no sense */
 
+/* Of a quick look: what the spans of a class have, of which no objects are known. */
+struct doubt {
+	uint64_t used; /* objects that are not on a span's list: some are in caches */
+	uint64_t free; /* bytes */
+	uint64_t pages; /* bytes of pages that these may fill */
+};
+
 /* The walk's result on its way to the sink. */
 struct join {
 	struct gp_visitor visitor;
@@ -37,6 +44,8 @@ struct join {
 	uint8_t data[READER_WINDOW];
 	uint8_t present[READER_WINDOW_PAGES];
 	uint8_t kind[GP_OBJECTS_MAX]; /* of a span's objects */
+	bool quick; /* no list of objects is followed */
+	struct doubt doubt[GP_CLASSES_MAX];
 };
 
 static int emit_as(struct join *k, enum extent_kind kind, uint64_t start, uint64_t end)
@@ -216,6 +225,36 @@ static int emit_objects(struct join *k, const struct span *s)
 	return err ? err : emit_as(k, EXTENT_FREE, at, end);
 }
 
+/*
+ * A span by its count of objects alone. It is not told as a unit: which of its objects
+ * keep it is not known.
+ */
+static int tell_objects(struct join *k, const struct span *s)
+{
+	const struct gperftools *g = k->g;
+	uint64_t at = s->start << g->map.shift, end = (s->start + s->length)
+						      << g->map.shift;
+	uint64_t size = g->size[s->class], live = s->refcount * size;
+	struct mixed m = { at, at + gp_objects(g, s) * size, live, k->page };
+	uint64_t free = end - at - live;
+	struct doubt *d = &k->doubt[s->class];
+	int err = 0;
+
+	d->used += s->refcount;
+	d->free += free;
+	if (s->refcount < gp_objects(g, s))
+		d->pages += free - free % k->page;
+	g->heap->own_free += free;
+	k->out.size = size;
+	for (struct mixed_part p; !err && mixed_next(&m, &p);) {
+		err = emit_as(k, EXTENT_LIVE, p.start, p.mid);
+		if (!err)
+			err = emit_as(k, EXTENT_FREE, p.mid, p.end);
+	}
+	k->out.size = 0;
+	return err ? err : emit_as(k, EXTENT_FREE, m.end, end);
+}
+
 /* The same span's record as it is now. */
 static int read_again(struct join *k, const struct gp_entry *e, struct span *s)
 {
@@ -252,7 +291,7 @@ static int emit_span(struct join *k, const struct gp_entry *e, const struct span
 	const unsigned int shift = k->g->map.shift;
 	struct span s = *first;
 	uint64_t start = s.start << shift, end = (s.start + s.length) << shift;
-	int err = s.class ? follow(k, &s) : 0;
+	int err = s.class && !k->quick ? follow(k, &s) : 0;
 
 	for (int i = 1; err == -EPROTO && i < LOOKS_MAX; i++) {
 		struct span now = s;
@@ -268,7 +307,7 @@ static int emit_span(struct join *k, const struct gp_entry *e, const struct span
 	if (err)
 		return err;
 	if (s.class)
-		return emit_objects(k, &s);
+		return k->quick ? tell_objects(k, &s) : emit_objects(k, &s);
 	if (s.location == SPAN_FREE)
 		return emit_free(k, start, end);
 	if (s.location == SPAN_RETURNED)
@@ -380,16 +419,65 @@ static int emit_all(struct join *k)
 	return err ? err : emit_end(&k->out);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * An object in a cache is free, though its span does not know, and may be the last on
+ * as many pages as it could fill.
+ */
+static void bound_error(struct heap *h, const struct join *k)
+{
+	const struct heap_arena *a = &h->arenas[0];
+
+	for (uint32_t i = 1; i < k->g->nclasses; i++) {
+		const struct doubt *d = &k->doubt[i];
+		uint64_t size = k->g->size[i], n = least(k->g->counted[i], d->used);
+		uint64_t fills = (size + k->page - 1) / k->page * k->page;
+
+		h->error.live += n * size;
+		h->error.held += least(d->free + n * size, d->pages + n * fills);
+	}
+	h->own_free += h->error.live;
+	if (gp_caches_missing(k->g)) {
+		h->error.live = a->bytes[EXTENT_LIVE];
+		h->error.held = a->mapped;
+	}
+	h->error.held = least(h->error.held, a->mapped - a->bytes[EXTENT_RETURNABLE]);
+	h->quick = h->error.live || h->error.held;
+	if (h->quick)
+		heap_incomplete(h, "a quick look: which objects of a span are free was "
+				   "not looked at; what caches hold counts as in use");
+}
+
+static struct join *join_new(struct gperftools *g, struct extent_sink *sink)
+{
+	struct join *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->visitor = (struct gp_visitor){ true, entries_agree, take_entry, take_leaf,
+					  take_absent };
+	k->g = g;
+	k->out = (struct emitter){ .heap = g->heap, .sink = sink };
+	k->page = g->src->target->reader.page_size;
+	/* Where they are larger than tcmalloc's, a page may have objects of many spans. */
+	k->quick = g->src->quick && k->page >> g->map.shift <= 1;
+	return k;
+}
+
 static int gperftools_walk(struct heap *h, const struct heap_source *src,
 			   struct extent_sink *sink, struct error *e)
 {
 	struct gperftools *g = h->priv;
-	struct join *k = calloc(1, sizeof(*k));
-	int err = k ? 0 : -ENOMEM, answer;
+	struct join *k;
+	int err, answer;
 
 	g->src = src;
-	if (!err)
-		err = gp_find_runs(g);
+	k = join_new(g, sink);
+	err = k ? gp_find_runs(g) : -ENOMEM;
 	if (!err)
 		err = gp_find_caches(g);
 	if (!err)
@@ -398,15 +486,11 @@ static int gperftools_walk(struct heap *h, const struct heap_source *src,
 		err = gp_find_meta(g);
 	/* Late, for what threads' caches hold changes faster than all else. */
 	if (!err)
-		err = gp_read_caches(g);
-	if (!err) {
-		k->visitor = (struct gp_visitor){ true, entries_agree, take_entry,
-						  take_leaf, take_absent };
-		k->g = g;
-		k->out = (struct emitter){ .heap = h, .sink = sink };
-		k->page = src->target->reader.page_size;
+		err = k->quick ? gp_count_caches(g) : gp_read_caches(g);
+	if (!err)
 		err = emit_all(k);
-	}
+	if (!err && k->quick)
+		bound_error(h, k);
 	answer = k ? k->out.answer : 0;
 	free(k);
 	if (answer)

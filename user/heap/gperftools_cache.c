@@ -339,20 +339,29 @@ static int take_lists(struct gperftools *g, uint64_t cache)
 	return found < 0 ? found : err;
 }
 
-static int take_slots(struct gperftools *g, uint32_t class)
+/* How many slots of a class' central cache are in use; 0 if that is not to be seen. */
+static int count_slots(struct gperftools *g, uint32_t class, uint32_t *used)
 {
 	uint64_t at = g->central + (uint64_t) class * CENTRAL_SIZE;
 	uint8_t b[CENTRAL_END];
-	uint32_t used;
 	int err = peek_read(&g->peek, at, b, sizeof(b));
 
+	*used = 0;
 	if (err == -ESRCH || err == -EPERM)
 		return err;
-	if (err || !gp_central_holds(b, class)) {
+	if (err || !gp_central_holds(b, class))
 		heap_absent(g->heap);
-		return 0;
-	}
-	used = get32(b, CENTRAL_USED);
+	else
+		*used = get32(b, CENTRAL_USED);
+	return 0;
+}
+
+static int take_slots(struct gperftools *g, uint32_t class)
+{
+	uint64_t at = g->central + (uint64_t) class * CENTRAL_SIZE;
+	uint32_t used;
+	int err = count_slots(g, class, &used);
+
 	for (uint32_t i = 0; !err && i < used; i++) {
 		struct list_place p = { at + CENTRAL_FIRST + i * CENTRAL_SLOT, 0,
 					g->batch[class], class };
@@ -380,12 +389,13 @@ static bool is_on_swap(const struct gperftools *g)
 	return false;
 }
 
-int gp_read_caches(struct gperftools *g)
+bool gp_caches_missing(const struct gperftools *g)
 {
-	int err = 0;
+	return !g->ncaches || !g->central || g->astray;
+}
 
-	gp_forget(g);
-	g->ncached = 0;
+static void tell_missing(struct gperftools *g)
+{
 	if (!g->ncaches)
 		heap_incomplete(g->heap,
 				"threads' caches were not found%s: what is in them "
@@ -399,11 +409,48 @@ int gp_read_caches(struct gperftools *g)
 	if (g->astray)
 		heap_incomplete(g->heap, "threads came or went while their caches were "
 					 "read");
+}
+
+int gp_read_caches(struct gperftools *g)
+{
+	int err = 0;
+
+	gp_forget(g);
+	g->ncached = 0;
+	tell_missing(g);
 	for (size_t i = 0; !err && i < g->ncaches; i++)
 		err = take_lists(g, g->caches[i]);
 	for (uint32_t i = 1; !err && g->central && i < g->nclasses; i++)
 		err = take_slots(g, i);
 	if (g->ncached)
 		qsort(g->cached, g->ncached, sizeof(*g->cached), by_value);
+	return err;
+}
+
+static int count_lists(struct gperftools *g, uint64_t cache)
+{
+	uint8_t b[CACHE_HEAD];
+	int found = read_cache(g, cache, b);
+
+	for (uint32_t i = 1; found > 0 && i < g->nclasses; i++)
+		g->counted[i] += get32(b, i * LIST_SIZE + LIST_LENGTH);
+	return found < 0 ? found : 0;
+}
+
+int gp_count_caches(struct gperftools *g)
+{
+	int err = 0;
+
+	gp_forget(g);
+	memset(g->counted, 0, sizeof(g->counted));
+	tell_missing(g);
+	for (size_t i = 0; !err && i < g->ncaches; i++)
+		err = count_lists(g, g->caches[i]);
+	for (uint32_t i = 1; !err && g->central && i < g->nclasses; i++) {
+		uint32_t used;
+
+		err = count_slots(g, i, &used);
+		g->counted[i] += (uint64_t)used * g->batch[i];
+	}
 	return err;
 }

@@ -170,7 +170,7 @@ struct heap_source {
 	struct target *target; /* reader included */
 	const struct vma_list *vmas;
 	bool by_size; /* sizes are wanted, though that makes more extents */
-	bool quick; /* where blocks have records in themselves: not a walk from block to block */
+	bool quick; /* blocks are not walked, nor lists within pages: counts are enough */
 	struct recall *recall; /* what earlier looks found; may be NULL */
 };
 

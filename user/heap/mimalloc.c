@@ -306,8 +306,15 @@ static int mimalloc_walk(struct heap *h, const struct heap_source *src,
 
 	m->src = src;
 	fill_budget(m);
+	m->quick = src->quick;
 	m->out = (struct emitter){ .heap = h, .sink = sink };
 	err = walk_all(m);
+	h->quick = h->error.live || h->error.held;
+	if (h->quick)
+		heap_incomplete(h,
+				"a quick look: which blocks of a page are free was not "
+				"looked at; what other threads freed may count as in "
+				"use");
 	if (m->out.answer)
 		return m->out.answer;
 	return err ? decoder_failed(src, WHOSE, err, e) : 0;

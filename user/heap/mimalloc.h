@@ -154,6 +154,7 @@ struct mimalloc {
 	bool option_known[MI_OPTIONS];
 	uint64_t budget; /* looks that are left: forged records are more than memory */
 	/* The walk. */
+	bool quick; /* no list is followed where the counts of a page are enough */
 	struct emitter out;
 	uint64_t at; /* all below is told */
 	uint8_t *free; /* a bit a block of the page that was decoded last */

@@ -18,6 +18,7 @@
 #define ONE_MAX	       512u
 #define TAGS	       7u /* low bits of a list's head that are no address */
 #define WORD	       sizeof(uint64_t)
+#define COUNTED_MAX    (4ull << 20) /* larger pages have few blocks: all are looked at */
 #define LOOKS_A_WINDOW 4u /* what reading one costs of the budget */
 
 static uint32_t get16(const uint8_t *raw, uint32_t at)
@@ -197,6 +198,19 @@ static void mark_delayed(struct mimalloc *m, const struct mi_page *p)
 	}
 }
 
+/* Of the blocks that are in use by the record's count. */
+static uint64_t live_by_count(const struct mimalloc *m, const struct mi_page *p)
+{
+	uint64_t end = p->blocks + p->capacity * p->size, last = 0, live = p->used;
+
+	for (size_t k = delayed_from(m, p->blocks);
+	     live && k < m->ndelayed && m->delayed[k] < end; k++) {
+		live -= m->delayed[k] != last;
+		last = m->delayed[k];
+	}
+	return live;
+}
+
 /*
  * Once. Blocks in the first two lists are not in use by the record's count; what other
  * threads freed still is.
@@ -256,6 +270,8 @@ bool mi_is_empty(struct mimalloc *m, struct mi_page *p)
 {
 	if (p->used && !p->list[2] && !m->ndelayed)
 		return false;
+	if (m->quick && !p->list[2])
+		return !live_by_count(m, p);
 	return mi_count_live(m, p) == 0;
 }
 
@@ -279,16 +295,54 @@ static uint32_t run_of(const struct mimalloc *m, const struct mi_page *p, uint32
 	return i;
 }
 
-int mi_walk_page(struct mimalloc *m, struct mi_page *p)
+/* Of a quick look: how far what is told of @p, as @x, may be wrong. True: not at all. */
+static bool bound_error(struct mimalloc *m, const struct mi_page *p, struct mixed x)
 {
-	int64_t live = mi_count_live(m, p);
-	int err;
+	struct heap_error *e = &m->heap->error;
 
-	if (live < 0)
-		return mi_tell_unread(m, (int)live, p->start, p->end);
+	if (!x.live || (x.at + x.live == x.end && !p->list[2]))
+		return true;
+	/* What other threads freed is not counted: it may be all. */
+	if (p->list[2]) {
+		e->live += x.live;
+		x.live = 0;
+	}
+	e->held += mixed_doubt(&x);
+	/* What was never cut may be the rest of the last page. */
+	if (p->capacity < p->reserved && x.end % x.page)
+		e->held += x.page;
+	return false;
+}
+
+/* The blocks of @p that were ever cut, by their counts. */
+static int tell_counted(struct mimalloc *m, const struct mi_page *p)
+{
+	uint64_t live = live_by_count(m, p) * p->size;
+	struct mixed x = { p->blocks, p->blocks + p->capacity * p->size, live,
+			   m->src->target->reader.page_size };
+	/* Else it is not known which blocks keep the page. */
+	int err = bound_error(m, p, x) ? emit_unit(&m->out, 0, p->start, p->end) : 0;
+
+	if (!p->gone)
+		m->heap->own_free += x.end - x.at - live;
+	if (!err)
+		err = mi_tell(m, EXTENT_META, p->start, p->blocks);
+	m->out.size = p->size;
+	for (struct mixed_part t; !err && mixed_next(&x, &t);) {
+		err = mi_tell(m, EXTENT_LIVE, t.start, t.mid);
+		if (!err)
+			err = mi_tell(m, EXTENT_FREE, t.mid, t.end);
+	}
+	return err;
+}
+
+/* The same, by their lists. */
+static int tell_listed(struct mimalloc *m, struct mi_page *p)
+{
+	int err = emit_unit(&m->out, 0, p->start, p->end);
+
 	if (!p->gone)
 		m->heap->own_free += m->nfree * p->size;
-	err = emit_unit(&m->out, 0, p->start, p->end);
 	if (!err)
 		err = mi_tell(m, EXTENT_META, p->start, p->blocks);
 	m->out.size = p->size;
@@ -297,6 +351,18 @@ int mi_walk_page(struct mimalloc *m, struct mi_page *p)
 		err = mi_tell(m, is_free(m, i) ? EXTENT_FREE : EXTENT_LIVE,
 			      p->blocks + i * p->size, p->blocks + to * p->size);
 	}
+	return err;
+}
+
+int mi_walk_page(struct mimalloc *m, struct mi_page *p)
+{
+	bool counted = m->quick && p->end - p->start <= COUNTED_MAX;
+	int64_t live = counted ? 0 : mi_count_live(m, p);
+	int err;
+
+	if (live < 0)
+		return mi_tell_unread(m, (int)live, p->start, p->end);
+	err = counted ? tell_counted(m, p) : tell_listed(m, p);
 	if (!err)
 		err = mi_tell(m, EXTENT_FREE, p->blocks + p->capacity * p->size,
 			      p->blocks + p->reserved * p->size);
