@@ -60,6 +60,12 @@ def mimallocs(tap):
         yield f"mimalloc {version} ({suite})", version, library, loader
 
 
+# Nothing goes back by itself while a test looks; no pages leave their thread's heap.
+MIMALLOC_STEADY = {f"MIMALLOC_{name}": value for name, value in {
+    "DECOMMIT_DELAY": "600000", "SEGMENT_DECOMMIT_DELAY": "600000", "PURGE_DELAY": "600000",
+    "PAGE_FULL_RETAIN": "1000000"}.items()}
+
+
 def tcmallocs(tap):
     """Name, library and loader of those that tests/heap/tcmallocs could get."""
     for suite, version, library, *loader in fetched(tap, "tcmallocs", "tcmalloc"):

@@ -16,9 +16,6 @@ LOOKS = 9
 STOPS = 5
 PAGE_MAX = 512 << 10  # of blocks as the pattern has them
 PROGRAM = os.path.join(heaplib.BIN, "mimalloc")
-# Nothing goes back by itself while a test looks; no pages leave their thread's heap.
-STEADY = {"DECOMMIT_DELAY": "600000", "SEGMENT_DECOMMIT_DELAY": "600000",
-          "PURGE_DELAY": "600000", "PAGE_FULL_RETAIN": "1000000"}
 # Patterns that start threads: of each the C library keeps a little.
 STARTING = ("ended", "passed")
 KEPT = 1024
@@ -35,8 +32,9 @@ class Mimalloc:
 
     def run(self, pattern, threads, seed, options):
         return heaplib.Workload(self.start, pattern, threads, seed,
-                                {**self.env, **{f"MIMALLOC_{name}": value for name, value
-                                                in {**STEADY, **options}.items()}})
+                                {**self.env, **heaplib.MIMALLOC_STEADY,
+                                 **{f"MIMALLOC_{name}": value for name, value
+                                    in options.items()}})
 
     def visits_all(self, pattern):
         """2.0 does not visit what threads left that have ended, nor see all that others
