@@ -98,6 +98,9 @@ class Counted:
         name = f"{self.name}: {pattern}, {threads} thread{'s' * (threads > 1)}"
         full, quick, own, rss, drop = self.gather(pattern, threads, seed)
         ledger = sum(c["resident_bytes"] for c in quick["ledger"])
+        certain = {v["id"] for v in quick["verdicts"] if v["confidence"] == "certain"}
+        tap.ok(certain - {v["id"] for v in full["verdicts"]} == set(),
+               f"{name}: what is certain is so", [quick["verdicts"], full["verdicts"]])
         full, quick = allocator(full, self.what), allocator(quick, self.what)
         error = quick.get("error_bytes", NO_DOUBT)
         facts = (f"{error} own {own} drop {drop} rss {rss} ledger {ledger}\n{quick}\n{full}")

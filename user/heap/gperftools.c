@@ -578,6 +578,7 @@ static int gperftools_detect(const struct heap_source *src, struct heap **out,
 const struct heap_ops heap_gperftools = {
 	.name = "gperftools",
 	.versions = "2.8 to 2.18",
+	.counts = true,
 	.purge = "MallocExtension::ReleaseFreeMemory()",
 	.detect = gperftools_detect,
 	.walk = gperftools_walk,

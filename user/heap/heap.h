@@ -177,6 +177,8 @@ struct heap_source {
 struct heap_ops {
 	const char *name; /* "glibc" */
 	const char *versions; /* that are decoded, for people: "2.31 and newer" */
+	/* A quick look tells how many blocks of a slab are free, not which. */
+	bool counts;
 	/* The call that gives fallow pages back: "malloc_trim(0)"; NULL: no call does. */
 	const char *purge;
 	/*

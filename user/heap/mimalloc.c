@@ -323,6 +323,7 @@ static int mimalloc_walk(struct heap *h, const struct heap_source *src,
 const struct heap_ops heap_mimalloc = {
 	.name = "mimalloc",
 	.versions = "2.0.3 to 2.4, 3.0 to 3.4, 3.6",
+	.counts = true,
 	.purge = "mi_collect(true)",
 	.detect = mimalloc_detect,
 	.walk = mimalloc_walk,

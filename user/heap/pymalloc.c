@@ -443,6 +443,7 @@ static int pymalloc_walk(struct heap *h, const struct heap_source *src,
 const struct heap_ops heap_pymalloc = {
 	.name = "pymalloc",
 	.versions = "CPython 3.9 and newer",
+	.counts = true,
 	.purge = NULL,
 	.detect = pymalloc_detect,
 	.walk = pymalloc_walk,

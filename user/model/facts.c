@@ -135,8 +135,11 @@ void facts_collect(struct facts *f, const struct snapshot *now,
 	*f = (struct facts){ .now = now, .before = before, .growth = growth };
 	for (size_t i = 0; i < now->nheaps; i++)
 		collect_heap(f, now->heaps[i]);
-	for (size_t i = 0; i < now->nheaps; i++)
+	for (size_t i = 0; i < now->nheaps; i++) {
 		f->unseen += now->heaps[i]->error.returnable;
+		if (now->heaps[i]->ops->counts)
+			f->mixed += now->heaps[i]->error.held;
+	}
 	if (!before)
 		return;
 	f->unsure = heaps_unsure(now) + heaps_unsure(before);

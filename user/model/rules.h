@@ -40,6 +40,7 @@ struct facts {
 	int64_t rise[SERIES]; /* of that, what is growth, by the looks between */
 	uint64_t unsure; /* bytes that quick looks may wrongly have as live, of either */
 	uint64_t unseen; /* of now: of pages that may be free, though told as used */
+	uint64_t mixed; /* of now: of what is told as stranded, what may be pages */
 	uint64_t torn; /* bytes of either look that were not decoded, for they changed */
 	uint64_t moved; /* bytes of either look that came or went while pages were read */
 	uint64_t interval_ns; /* 0: no earlier look */

@@ -255,17 +255,26 @@ static void rule_two_allocators(const struct facts *f, struct verdicts *out)
 
 static void rule_fragmentation(const struct facts *f, struct verdicts *out)
 {
+	uint64_t sure = f->all.stranded -
+			(f->mixed < f->all.stranded ? f->mixed : f->all.stranded);
 	char a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
 	struct verdict *v;
 
 	if (!significant(f, f->all.stranded))
 		return;
-	v = speak(out, VERDICT_FRAGMENTATION, CONFIDENCE_CERTAIN, f->all.stranded);
+	v = speak(out, VERDICT_FRAGMENTATION,
+		  significant(f, sure) ? CONFIDENCE_CERTAIN : CONFIDENCE_POSSIBLE,
+		  f->all.stranded);
 	evidence(v,
 		 "%s free bytes lie on pages with blocks in use (%s live on %s of "
 		 "pages): no call can return them",
 		 size_format(a, f->all.stranded), size_format(b, f->now->live_bytes),
 		 size_format(c, f->now->ledger[LEDGER_HEAP_USED].resident));
+	if (f->mixed)
+		evidence(v,
+			 "a quick look does not tell which blocks are free: at least %s "
+			 "of that lies so, the rest may be whole pages",
+			 size_format(a, sure));
 	show_change(f, v);
 	advise_arenas(f, v, f->thread.stranded);
 	advise_allocator(v, f->replaceable.stranded);

@@ -210,6 +210,14 @@ static void take_heap(struct fields *f, const json_t *o, struct heap *h,
 	take_remnants(f, o, h);
 }
 
+static bool counts_by_name(const char *name)
+{
+	for (size_t i = 0; i < heap_ndecoders; i++)
+		if (name && !strcmp(heap_decoders[i]->name, name))
+			return heap_decoders[i]->counts;
+	return false;
+}
+
 /* It is shown, and never walked: its operations are a name, and what frees it. */
 static struct heap *new_heap(struct fields *f, const json_t *o, struct snapshot *s)
 {
@@ -225,6 +233,7 @@ static struct heap *new_heap(struct fields *f, const json_t *o, struct snapshot 
 	ops->free = decoder_free;
 	ops->versions = "";
 	ops->name = revive_name(f, o, "name", s);
+	ops->counts = counts_by_name(ops->name);
 	if (!json_is_null(json_object_get(o, "purge")))
 		ops->purge = revive_name(f, o, "purge", s);
 	return h;
