@@ -51,9 +51,11 @@ def heap_ranges(pid):
 class Heap:
     """bigheap with so many MiB in blocks of up to so many bytes."""
 
+    command = [os.path.join(BIN, "bigheap")]
+
     def __init__(self, mib, largest, library):
         env = {**os.environ, "LD_PRELOAD": library or ""}
-        self.process = subprocess.Popen([os.path.join(BIN, "bigheap"), str(mib), str(largest)],
+        self.process = subprocess.Popen([*self.command, str(mib), str(largest)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, env=env)
         self.pid = self.process.pid
@@ -65,6 +67,22 @@ class Heap:
     def __exit__(self, *exc):
         self.process.kill()
         self.process.wait()
+
+
+class PythonHeap(Heap):
+    """The same in Python's objects."""
+
+    command = [sys.executable, "-c", """
+import random, sys
+left, largest, held = int(sys.argv[1]) << 20, int(sys.argv[2]), []
+while left > 0:
+    held.append(bytes(random.randrange(64, largest) - 33))
+    left -= sys.getsizeof(held[-1])
+for i in random.sample(range(len(held)), len(held) // 2):
+    held[i] = None
+print("ready 0", flush=True)
+sys.stdin.read()
+"""]
 
 
 def report(pid, *options):
@@ -101,26 +119,41 @@ def of_mallinfo(seen, free):
     return f", free bytes {seen['own_free_bytes'] - free:+} B of mallinfo2's"
 
 
-def bench(mib, largest, library=None, debugger=False):
-    with Heap(mib, largest, library) as heap:
-        passes, reports, quicks = [], [], []
-        for _ in range(ROUNDS):
-            passes.append(read_pass(heap.pid, heap_ranges(heap.pid)))
-            took, snapshot = report(heap.pid)
-            reports.append(took)
-            quicks.append(report(heap.pid, "--quick")[0])
-        one, whole, quick = (statistics.median(t) for t in (passes, reports, quicks))
-        a, rss = snapshot["allocators"][0], snapshot["process"]["rss_bytes"]
-        print(f"  {a['name']:8} {mib:5} MiB, blocks to {largest:6} B: {whole / one:5.2f} readv "
+def compare(heap, allocator):
+    """Seconds of a pass, a report and a quick one, in turn, and the last report."""
+    passes, reports, quicks = [], [], []
+    for _ in range(ROUNDS):
+        passes.append(read_pass(heap.pid, heap_ranges(heap.pid)))
+        took, snapshot = report(heap.pid)
+        reports.append(took)
+        quicks.append(report(heap.pid, "--quick")[0])
+    seen = next(a for a in snapshot["allocators"] if a["name"] == allocator)
+    return *(statistics.median(t) for t in (passes, reports, quicks)), seen, snapshot
+
+
+def beside(heap, library, whole):
+    """What a person would use instead."""
+    called = by_gdb(heap.pid, library)
+    stopped, opened = by_gcore(heap.pid)
+    print(f"    beside it: gdb calling for statistics {called / whole:5.2f} reports "
+          f"({called:.2f} s stopped); gcore {stopped / whole:5.2f} ({stopped:.2f} s "
+          f"stopped), opening it {opened / whole:5.2f}")
+
+
+def bench(allocator, mib, largest, preload=None, debugger=False):
+    if not fits(mib):
+        print(f"  {allocator:10} {mib:5} MiB: there is no memory for it")
+        return
+    kind = PythonHeap if allocator == "pymalloc" else Heap
+    with kind(mib, largest, preload) as heap:
+        one, whole, quick, seen, snapshot = compare(heap, allocator)
+        rss = snapshot["process"]["rss_bytes"]
+        print(f"  {allocator:10} {mib:5} MiB, blocks to {largest:6} B: {whole / one:5.2f} readv "
               f"passes ({rss / whole / 1e9:4.1f} GB/s, {whole:.3f} s; pass {one:.3f} s), "
-              f"quick {quick / one:5.2f} ({quick:.3f} s)  {a['status']}"
-              f"{'' if library else of_mallinfo(a, heap.free)}")
+              f"quick {quick / one:5.2f} ({quick:.3f} s)  {seen['status']}"
+              f"{of_mallinfo(seen, heap.free) if allocator == 'glibc' else ''}", flush=True)
         if debugger:
-            called = by_gdb(heap.pid, library)
-            stopped, opened = by_gcore(heap.pid)
-            print(f"    beside it: gdb calling for statistics {called / whole:5.2f} reports "
-                  f"({called:.2f} s stopped); gcore {stopped / whole:5.2f} ({stopped:.2f} s "
-                  f"stopped), opening it {opened / whole:5.2f}")
+            beside(heap, preload, whole)
 
 
 def tool_peak(mib, largest, library=None):
@@ -142,16 +175,28 @@ def fits(mib):
     return available >> 10 > mib * 5 // 4 + 1024
 
 
+def library(name):
+    return next(iter(glob.glob(f"/usr/lib/*/{name}")), None)
+
+
+PRELOADED = (("jemalloc", "libjemalloc.so.2", 10240),
+             ("gperftools", "libtcmalloc_minimal.so.4", 2048),
+             ("mimalloc", "libmimalloc.so.[23]*", 2048))
+
+
 def main():
-    jemalloc = next(iter(glob.glob("/usr/lib/*/libjemalloc.so.2")), None)
     print("report, against one process_vm_readv pass over the heap:")
     # The last: 20 million and more blocks.
     for mib, largest in ((1024, 256), (1024, 4096), (4096, 4096), (8192, 65536), (1900, 128)):
-        if fits(mib):
-            bench(mib, largest, debugger=mib == 8192)
-    if jemalloc and fits(10240):
-        bench(10240, 4096, jemalloc, debugger=True)
-        tool_peak(10240, 4096, jemalloc)
+        bench("glibc", mib, largest, debugger=mib == 8192)
+    bench("pymalloc", 1024, 512)
+    for allocator, name, mib in PRELOADED:
+        if library(name):
+            bench(allocator, mib, 4096, library(name), allocator == "jemalloc")
+        else:
+            print(f"  {allocator:10} {mib:5} MiB: there is no {name}")
+    if library("libjemalloc.so.2") and fits(10240):
+        tool_peak(10240, 4096, library("libjemalloc.so.2"))
     if fits(8192):
         tool_peak(8192, 65536)
     tool_peak(1900, 128)
