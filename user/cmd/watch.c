@@ -127,6 +127,8 @@ static int write_out(const char *text, size_t len, struct error *e)
 		int ready = poll(&out, 1, WATCH_WAIT_MS);
 		ssize_t n;
 
+		if (ready < 0 && errno != EINTR)
+			return error_sys(e, errno, "writing JSON");
 		if (!ready && watch_stop)
 			break;
 		if (ready <= 0)

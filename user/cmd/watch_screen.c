@@ -121,8 +121,9 @@ static void begin_anew(struct screen *w, const struct snapshot *s)
 
 	snapshot_free(&w->now);
 	earlier_free(&w->earlier);
-	history_free(&w->history);
+	w->history.n = 0;
 	forget(&w->mark, &w->has_mark);
+	compare(w); /* what was compared with it is gone */
 	snprintf(
 		w->looks->note, sizeof(w->looks->note),
 		"at %s or shortly before, it called exec: changes are told from there on",

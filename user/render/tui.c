@@ -252,7 +252,8 @@ static void draw_foot(struct canvas *c, const struct tui *t, int row)
 			    (double)t->in.interval_ns / 1e9);
 	/* It is meant so, but the target has to rest. */
 	if (t->rest_ns > t->in.interval_ns)
-		col = canvas_printf(c, row, col, INK_BAR, "(%.1f s) ",
+		col = canvas_printf(c, row, col, INK_BAR, "(%.*f s) ",
+				    t->rest_ns < 10000000000ull,
 				    (double)t->rest_ns / 1e9);
 	col = canvas_put(c, row, col, INK_BAR, "? help q: quit");
 	draw_whose(c, t, row, col + 2);

@@ -17,7 +17,7 @@ static const char views[] =
 	"Up k, Down j  scroll, as PgUp, PgDn, Home, End\n"
 	"b             mark: from now on changes are told from this look\n"
 	"w             write the look to a file, for fallow diff\n"
-	"+ -           look more often, less often\n";
+	"+ -           look more often, less often; (9 s): it has to rest so long\n";
 
 static const char live[] = "p             pause, and go on; Space: look now\n";
 
