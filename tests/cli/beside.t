@@ -109,8 +109,9 @@ def check_quick():
         whole = heaplib.look(pid)
         with subprocess.Popen([heaplib.FALLOW, "record", str(pid), "-o", path],
                               stdout=subprocess.DEVNULL) as recorder:
-            while subprocess.run([heaplib.FALLOW, path], check=False, stderr=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL).returncode:
+            while recorder.poll() is None and subprocess.run(
+                    [heaplib.FALLOW, path], check=False, stderr=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL).returncode:
                 time.sleep(0.1)
             recorder.terminate()
         watch = subprocess.Popen([heaplib.FALLOW, "watch", "--json", str(pid)],
