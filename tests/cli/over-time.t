@@ -221,12 +221,26 @@ def clocks(path, directory):
                f"look {want + 1} by what the clock showed then", f"{found} {same} {at}")
 
 
+def out_of_order(path, directory):
+    """Of two recorders, one may keep a look that it began before those that are there."""
+    copy = os.path.join(directory, "order")
+    shutil.copy(path, copy)
+    with contextlib.closing(sqlite3.connect(copy)) as db:
+        db.execute("UPDATE look SET uptime = uptime + ? WHERE id = (SELECT min(id) FROM look)",
+                   (3600 * NS,))
+        db.commit()
+    r = fallow("diff", f"{copy}@2", "--after=1h")
+    tap.ok(r.returncode == 1 and "begins 0.0 s before" in r.stderr,
+           "where the first look was taken later, nothing is before the second", r.stderr)
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         path = growing(directory)
         within(path)
         no_growth(directory)
         clocks(path, directory)
+        out_of_order(path, directory)
     tap.done()
 
 

@@ -69,11 +69,14 @@ static int look_back(const struct options *o, struct record r[2], size_t *n,
 		     struct error *e)
 {
 	struct recording *from;
+	uint64_t now, first;
 	size_t i, before;
 	int err;
 
 	if (stored_replay(&from, &i, o->target, e))
 		return -1;
+	now = recording_uptime(from, i);
+	first = recording_uptime(from, 0);
 	if (recording_before(from, i, o->after_ns, &before))
 		err = read_look(from, before, o->target, &r[0], e);
 	else
@@ -82,9 +85,7 @@ static int look_back(const struct options *o, struct record r[2], size_t *n,
 			"--after: %s: the recording begins %.1f s before this look: "
 			"take less, or compare with its first look, as in fallow "
 			"diff F@1 F@-1",
-			o->target,
-			(double)(recording_uptime(from, i) - recording_uptime(from, 0)) /
-				1e9);
+			o->target, (double)(now > first ? now - first : 0) / 1e9);
 	if (!err) {
 		*n = 1;
 		err = read_look(from, i, o->target, &r[1], e);

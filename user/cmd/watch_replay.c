@@ -77,13 +77,13 @@ static int read_history(struct replay *p, size_t i, struct history *h, struct er
 	return 0;
 }
 
-/* The last one that is old enough, else the first. */
+/* The last one that is old enough, else the first; itself where that is no earlier. */
 static size_t earlier_than(const struct replay *p, size_t i)
 {
 	size_t k = 0;
 
 	recording_before(p->r, i, COMPARE_NS, &k);
-	return k;
+	return recording_uptime(p->r, k) < recording_uptime(p->r, i) ? k : i;
 }
 
 /* Where that was removed meanwhile, what is left from there on: maybe nothing. */

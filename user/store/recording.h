@@ -62,7 +62,10 @@ size_t recording_count(const struct recording *r);
 /* When the @i-th was taken, by the clock then, which may have been set back since. */
 struct timespec recording_time(const struct recording *r, size_t i);
 
-/* The same, in ns after boot, which all looks at one process share: they ascend. */
+/*
+ * The same, in ns after boot, which all looks at one process share: they ascend, unless several
+ * recorders kept them, of whose looks one may have begun before, and be kept after, another.
+ */
 uint64_t recording_uptime(const struct recording *r, size_t i);
 
 /*
