@@ -427,6 +427,8 @@ def forged(directory):
                       ("another column", "ALTER TABLE process ADD COLUMN x"),
                       ("bases in a ring", "UPDATE look SET base = id"),
                       ("no looks", "DELETE FROM look"),
+                      ("a year that no clock shows", "UPDATE look SET time = 1 << 62"),
+                      ("a look before the boot", "UPDATE look SET uptime = -1"),
                       ("no zstd", "UPDATE look SET base = 0, json = 'x'"),
                       ("numbers for texts", "UPDATE process SET comm = 1, boot = NULL, "
                                             "pid = 'x'; UPDATE look SET json = 7")]:

@@ -11,8 +11,6 @@
 #include "render/escape.h"
 #include "store/record.h"
 
-#define TIME_END 7258118400 /* the year 2200: differences in nanoseconds fit */
-
 void fields_fail(struct fields *f, const char *fmt, ...)
 {
 	char what[256], index[32] = "";
@@ -85,7 +83,7 @@ struct timespec field_time(struct fields *f, const json_t *o, const char *key)
 		time = (struct timespec){ timegm(&tm), (long)ms * 1000000 };
 	else
 		fields_fail(f, "\"%s\" is no time such as 2026-11-28T18:30:00.123Z", key);
-	if (time.tv_sec < 0 || time.tv_sec >= TIME_END)
+	if (time.tv_sec < 0 || time.tv_sec >= RECORD_TIME_END)
 		fields_fail(f, "\"%s\" is not in the years from 1970 to 2199", key);
 	free(s);
 	return time;

@@ -23,6 +23,7 @@
 #include "model/snapshot.h"
 
 #define RECORD_MAX	((uint64_t)1 << 56) /* of a user's addresses there are no more */
+#define RECORD_TIME_END 7258118400 /* the year 2200: differences in nanoseconds fit */
 #define RECORD_HEAPS	64
 #define RECORD_SETTINGS 256
 #define RECORD_WARNINGS 64

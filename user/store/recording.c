@@ -141,15 +141,17 @@ const struct recorded_process *recording_process(const struct recording *r, size
 static int add_look(struct recording *r, sqlite3_stmt *st, struct error *e)
 {
 	struct entry *all = grown(r, r->looks, r->nlooks, sizeof(*all), e);
-	int64_t id = sqlite3_column_int64(st, 0);
+	int64_t id = sqlite3_column_int64(st, 0), ms = sqlite3_column_int64(st, 1);
+	int64_t uptime = sqlite3_column_int64(st, 2);
 
 	if (!all)
 		return -1;
 	r->looks = all;
+	if (ms < 0 || ms / 1000 >= RECORD_TIME_END || uptime < 0)
+		return sql_corrupt(&r->q, "a time is out of range", e);
 	if (r->nlooks == LOOKS_MAX || (r->nlooks && all[r->nlooks - 1].id >= id))
 		return sql_corrupt(&r->q, "its looks are not in order", e);
-	all[r->nlooks++] = (struct entry){ id, sqlite3_column_int64(st, 1),
-					   (uint64_t)sqlite3_column_int64(st, 2) };
+	all[r->nlooks++] = (struct entry){ id, ms, (uint64_t)uptime };
 	return 0;
 }
 
