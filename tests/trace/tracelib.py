@@ -81,7 +81,7 @@ class Trace:
     def end(self, interrupt=True):
         """Its exit status, output and errors."""
         if interrupt and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err.decode()
 

@@ -90,7 +90,7 @@ def check_cut(scenario):
             while not followed(tool):
                 time.sleep(0.1)
             time.sleep(1)
-            tool.send_signal(signal.SIGINT)
+            tool.send_signal(signal.SIGTERM)
             out, _ = tool.communicate(timeout=300)
     tap.ok(not tool.returncode and json.loads(out)["verdicts"],
            f"{scenario.name}: --trace, cut short by a signal, reports", out[:200])

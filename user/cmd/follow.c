@@ -190,6 +190,10 @@ static int look_traced(struct session *ss, const struct options *o, struct follo
 	/* What is seen of a process that ended is older than the end of the trace. */
 	if (err || f->ended) {
 		tracing_end(tg, NULL, &other);
+		if (!err)
+			snapshot_warn(&f->last,
+				      "trace: left out, for it ends after the last look, "
+				      "when the process did");
 		return err;
 	}
 	return tracing_end(tg, &f->last, e);

@@ -23,14 +23,20 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-/* What waits is woken all the same: poll(2) is never begun again. */
+/*
+ * What waits is woken all the same: poll(2) is never begun again. What is ignored, by
+ * nohup, stays so.
+ */
 static void handle_signals(void (*handler)(int))
 {
-	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART }, before;
 
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		sigaction(ends[i], NULL, &before);
+		if (before.sa_handler != SIG_IGN)
+			sigaction(ends[i], &sa, NULL);
+	}
 }
 
 bool tracing_is_cut(void)
@@ -186,6 +192,8 @@ void tracing_stop(struct tracing *tg)
 {
 	stop = 1;
 	pthread_join(tg->thread, NULL);
+	/* There is no wait any more to cut short, but a look, that may take long. */
+	handle_signals(SIG_DFL);
 }
 
 int tracing_end(struct tracing *tg, struct snapshot *s, struct error *e)
