@@ -70,7 +70,7 @@ static bool is_block(const uint64_t *block, uint64_t head, uint64_t sp)
 	uint64_t start = block[0], size = block[1], guard = block[2];
 
 	return start >= LOWEST && size >= SMALLEST && size < LARGEST && guard < size &&
-	       start + guard < sp && sp < head && start + size > head &&
+	       start < sp && guard < sp - start && sp < head && start + size > head &&
 	       start + size - head <= ABOVE_HEAD;
 }
 
