@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "heap/keepers.h"
+#include "model/mappers.h"
 #include "model/verdict.h"
 
 #define MIB    (1ull << 20)
@@ -259,6 +261,60 @@ static void test_healthy(void **state)
 	assert_int_equal(v.v[0].confidence, CONFIDENCE_CERTAIN);
 }
 
+/* All that there is to say of growth is said. */
+static void test_all_said(void **state)
+{
+	struct mapper m[] = { { "a", "", { 90 * MIB } },
+			      { "b", "", { 60 * MIB } },
+			      { "c", "", { 50 * MIB } } };
+	struct mappers mappers = { .m = m, .n = 3, .traced_ns = 5 * SECOND };
+	struct piece piece = { .start = 1 << 20, .end = 1 << 30, .bytes = 200 * MIB };
+	uint64_t torn[LOOKS];
+	struct verdicts v;
+	struct story st;
+
+	(void)state;
+	for (size_t i = 0; i < LOOKS; i++)
+		torn[i] = (2 + i % 3) * MIB;
+	begin(&st);
+	st.now.ledger[LEDGER_ANON_OTHER].resident = 200 * MIB;
+	st.now.pieces = &piece;
+	st.now.npieces = 1;
+	st.now.mappers = &mappers;
+	st.now.keepers = 1;
+	v = judge(&st, torn);
+	assert_int_equal(v.v[0].id, VERDICT_OFF_HEAP_GROWTH);
+	assert_true(says(&v.v[0], "while they were read"));
+	assert_true(says(&v.v[0], "1 mapping grew"));
+	assert_true(says(&v.v[0], "50.0 MiB of that (25 %) by c"));
+	assert_true(says(&v.v[0], "possible owners"));
+	assert_true(says(&v.v[0], keepers[0].keeps));
+}
+
+/* A file may have more of a part than of the whole. */
+static void test_forged_parts(void **state)
+{
+	struct heap_arena arena = { .kind = ARENA_PLAIN,
+				    .returnable = 50 * MIB,
+				    .held = 1,
+				    .held_unit = UINT64_MAX / 2 };
+	struct verdicts v;
+	struct story st;
+
+	(void)state;
+	begin(&st);
+	st.heap[1].ops = &heap_jemalloc;
+	st.heap[1].arenas = &arena;
+	st.heap[1].narenas = 1;
+	st.now.ledger[LEDGER_HEAP_RETURNABLE].resident = 50 * MIB;
+	v = judge(&st, NULL);
+	for (size_t i = 0; i < v.n; i++)
+		for (size_t k = 0; k < v.v[i].nadvice; k++)
+			assert_true(v.v[i].advice[k].bytes == UNKNOWN ||
+				    v.v[i].advice[k].bytes <= 51 * MIB);
+	assert_non_null(find(&v, VERDICT_RETENTION));
+}
+
 /* Nothing is resident, nothing is known, and no time has passed. */
 static void test_nothing(void **state)
 {
@@ -282,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_swapped_in),  cmocka_unit_test(test_decoded_later),
 		cmocka_unit_test(test_shmem),	    cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_unexplained), cmocka_unit_test(test_healthy),
+		cmocka_unit_test(test_all_said),    cmocka_unit_test(test_forged_parts),
 		cmocka_unit_test(test_nothing),
 	};
 

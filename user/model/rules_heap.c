@@ -70,7 +70,9 @@ static void advise_heap(const struct heap *h, struct verdict *v)
 	const struct knobs *k = knobs_of(h);
 	struct heap_totals t = heap_totals(h);
 	/* No setting of an allocator moves the blocks that keep the rest. */
-	uint64_t free = t.returnable + t.held - (h->ops->purge ? t.held_unit : 0);
+	uint64_t kept = h->ops->purge ? t.held_unit : 0;
+	/* In a file, a part may be more than the whole. */
+	uint64_t free = t.returnable + (t.held > kept ? t.held - kept : 0);
 	uint64_t threshold = setting_of(h, "trim_threshold");
 	char size[SIZE_TEXT];
 

@@ -22,14 +22,14 @@ struct places {
  */
 static bool is_static_data(const struct snapshot *s, size_t i)
 {
-	const struct vma *v = &s->vmas.v[i], *before = v - 1;
+	const struct vma *v = &s->vmas.v[i], *before = i ? v - 1 : NULL;
 	const char *exe = s->process.exe;
 
 	if (!exe[0] || (v->flags & VMA_SHARED))
 		return false;
 	if (v->inode)
 		return !strcmp(v->name, exe);
-	return i && !v->name[0] && before->end == v->start && before->inode &&
+	return before && !v->name[0] && before->end == v->start && before->inode &&
 	       (before->flags & VMA_WRITE) && !strcmp(before->name, exe);
 }
 

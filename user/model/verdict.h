@@ -44,7 +44,7 @@ enum confidence {
 	CONFIDENCE_POSSIBLE,
 };
 
-#define VERDICT_LINES 8
+#define VERDICT_LINES 16 /* more than any rule has, of one allocator */
 #define VERDICT_TEXT  384
 
 /* One thing to do, and what it would give back. */
