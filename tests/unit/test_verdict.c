@@ -246,6 +246,14 @@ static void test_unexplained(void **state)
 	v = judge(&st, NULL);
 	assert_int_equal(v.v[0].id, VERDICT_STACK_DEPTH);
 	assert_null(find(&v, VERDICT_UNDETERMINED));
+	/* It is none of what another speaks of. */
+	begin(&st);
+	st.now.ledger[LEDGER_ANON_OTHER].resident = 50 * MIB;
+	st.now.ledger[LEDGER_FILE_CLEAN].resident = 50 * MIB;
+	v = judge(&st, NULL);
+	assert_non_null(find(&v, VERDICT_OFF_HEAP_GROWTH));
+	assert_non_null(find(&v, VERDICT_UNDETERMINED));
+	assert_int_equal(find(&v, VERDICT_UNDETERMINED)->same_as, VERDICT_IDS);
 }
 
 static void test_healthy(void **state)

@@ -65,6 +65,7 @@ void rule_unexplained(const struct facts *f, struct verdicts *out)
 		return;
 	v = speak(out, VERDICT_UNDETERMINED, growth_confidence(f, SERIES_RSS),
 		  (uint64_t)rise);
+	v->apart = true;
 	show_growth(f, v);
 	show_classes(f, rise, v);
 	advise(v, UNKNOWN, false,

@@ -241,7 +241,7 @@ static void order(struct verdicts *out)
 static void name_causes(struct verdicts *all)
 {
 	for (size_t i = 0; i < all->n; i++)
-		for (size_t k = 0; k < i; k++)
+		for (size_t k = 0; k < i && !all->v[i].apart; k++)
 			if (explains_verdict(&all->v[k], all->v[i].id, all->v[i].bytes)) {
 				all->v[i].same_as = all->v[k].id;
 				break;

@@ -59,7 +59,8 @@ struct verdict {
 	enum confidence confidence;
 	uint64_t bytes; /* that it concerns */
 	enum verdict_id
-		same_as; /* whose bytes most of these are, too; VERDICT_IDS: none */
+		same_as; /* whose bytes these likely are, too; VERDICT_IDS: none */
+	bool apart; /* of memory that no other speaks of */
 	char evidence[VERDICT_LINES][VERDICT_TEXT];
 	size_t nevidence;
 	struct advice advice[VERDICT_LINES];

@@ -229,7 +229,7 @@ void text_verdicts(FILE *out, const struct view *v)
 		if (d->bytes)
 			fprintf(out, ": %s", size_format(size, d->bytes));
 		if (d->same_as != VERDICT_IDS)
-			fprintf(out, ", mostly the memory of %s",
+			fprintf(out, ", likely the memory of %s",
 				verdict_name(d->same_as));
 		fputc('\n', out);
 		for (size_t k = 0; k < d->nevidence; k++)
