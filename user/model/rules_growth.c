@@ -258,7 +258,8 @@ static const char *course(const struct facts *f, enum series_id id, char *buf)
 	char size[SIZE_TEXT];
 
 	if (!t)
-		return strcpy(buf, "is unknown");
+		return strcpy(buf, f->growth->series[id].n ? "has too few looks to tell"
+							   : "is unknown");
 	switch (t->kind) {
 	case TREND_STEADY:
 		snprintf(buf, GROWTH_TEXT, "grows by %.1f MiB/min (standard error %.1f)",
