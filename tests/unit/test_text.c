@@ -103,6 +103,7 @@ static void test_escape(void **state)
 	assert_string_equal(escape_terminal(out, sizeof(out), "\xc2\x9b"), "\\xc2\\x9b");
 	assert_string_equal(escape_terminal(out, sizeof(out), "\xe2\x80\xae"),
 			    "\\xe2\\x80\\xae");
+	assert_string_equal(escape_terminal(out, sizeof(out), "\xd8\x9c"), "\\xd8\\x9c");
 	/* Overlong forms and surrogates are not UTF-8. */
 	assert_string_equal(escape_utf8(out, sizeof(out), "\xc0\x80"), "\\xc0\\x80");
 	assert_string_equal(escape_utf8(out, sizeof(out), "\xed\xa0\x80"), "\\xed\\xa0\\x80");
