@@ -73,7 +73,8 @@ def main():
     fetched = subprocess.run([os.path.join(HERE, "fleet-types")], stdout=subprocess.PIPE,
                              text=True, check=False)
     if fetched.returncode or not shutil.which("tsc"):
-        tap.skip("the types of Kubernetes and Grafana", "no node-typescript, or no npm")
+        tap.skip("the types of Kubernetes and Grafana",
+                 "no node-typescript, or npm is not there or could not fetch them")
         return
     try:
         import yaml
