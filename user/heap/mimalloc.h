@@ -238,7 +238,7 @@ int mi_find_options(struct mimalloc *m);
 int mi_find_thp(struct mimalloc *m);
 
 /*
- * mimalloc_main.c: whether the first thread's heap ever had a page: 1 or 0; -errno. A
+ * mimalloc_main.c: whether the first thread's heap has a page: 1 or 0; -errno. A
  * program may have mimalloc in it, set up, and allocate from it only if told to.
  */
 int mi_main_heap_is_used(const struct mimalloc *m);

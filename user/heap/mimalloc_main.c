@@ -13,7 +13,7 @@ static const uint32_t strides[] = { 24, 32 };
 static const uint64_t sizes[] = { 8, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128 };
 
 #define SIZES	   (sizeof(sizes) / sizeof(sizes[0]))
-#define QUEUES_MAX 128u /* MI_BIN_FULL + 1 is 75 */
+#define QUEUES_MAX 75u /* MI_BIN_FULL + 1 */
 
 static uint64_t size_of(const uint8_t *queue, uint32_t stride)
 {
@@ -30,7 +30,7 @@ static bool are_queues(const uint8_t *buf, size_t len, uint32_t stride)
 	return true;
 }
 
-/* Sizes rise to the last queue. */
+/* Sizes rise to the last queue, behind which anything may be. */
 static bool has_page(const uint8_t *buf, size_t len, uint32_t stride)
 {
 	uint64_t last = 0;
