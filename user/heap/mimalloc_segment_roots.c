@@ -293,11 +293,15 @@ static int follow_delayed(struct mimalloc *m, uint64_t heap)
 		if (!grow(&m->delayed, &m->delayed_cap, m->ndelayed, sizeof(at)))
 			return -ENOMEM;
 		m->delayed[m->ndelayed++] = at;
-		err = mi_read(m, at, &at, sizeof(at));
+		err = mi_spend(m, 1);
+		if (!err)
+			err = mi_read(m, at, &at, sizeof(at));
 	}
 	if (err == -ESRCH)
 		return err;
-	if (err)
+	if (err == -EFBIG)
+		heap_incomplete(m->heap, "there are more records than memory could have");
+	else if (err)
 		heap_absent(m->heap);
 	else if (at)
 		heap_incomplete(m->heap, "the heap changed while it was read");
