@@ -175,7 +175,7 @@ static int follow_seeds(struct gperftools *g, const struct seed_scan *s, struct 
 
 void gp_forget(struct gperftools *g)
 {
-	memset(g->peek.line, 0, sizeof(g->peek.line));
+	peek_forget(&g->peek);
 }
 
 static bool is_better(const struct caches *a, const struct caches *b)
