@@ -49,6 +49,12 @@ static bool bin_empty(const uint8_t *state, uint64_t addr, uint32_t bins, int i)
 	       get64(state, at + 8) == addr + at - 16;
 }
 
+/* A bin's link: to its head or to a chunk. While it is written to, its two may disagree. */
+static bool link_holds(const struct glibc *g, uint64_t link, uint64_t head)
+{
+	return link == head || plausible_chunk(g, link);
+}
+
 static bool bins_hold(const struct glibc *g, const uint8_t *state, uint64_t addr,
 		      const struct arena_layout *l)
 {
@@ -59,8 +65,8 @@ static bool bins_hold(const struct glibc *g, const uint8_t *state, uint64_t addr
 
 		if (bin_empty(state, addr, l->bins, i))
 			empty++;
-		else if (!plausible_chunk(g, get64(state, at)) ||
-			 !plausible_chunk(g, get64(state, at + 8)))
+		else if (!link_holds(g, get64(state, at), addr + at - 16) ||
+			 !link_holds(g, get64(state, at + 8), addr + at - 16))
 			return false;
 	}
 	return empty > 0;
