@@ -29,14 +29,24 @@ struct walk_window {
 
 #define TRAIL	    256u /* chunk starts behind the walk that are remembered */
 #define TRAIL_STEPS 4096u /* how far a new attempt may walk to catch up */
+#define MILE	    64u /* every so many chunk starts are remembered for longer */
+#define MILES	    64u
 
 struct walk {
 	struct glibc *g;
 	struct walk_window *w;
 	const struct segment *s;
 	struct chunk_visitor *v;
-	uint64_t trail[TRAIL]; /* a ring */
+	uint64_t trail[TRAIL], miles[MILES]; /* rings */
 	size_t ntrail;
+	/*
+	 * Of the last step that failed: the size that the end of what looked like a free
+	 * chunk has for it, and that end; else 0.
+	 */
+	uint64_t foot, foot_at;
+	/* A free chunk ahead, as its end told it. */
+	uint64_t free_start, free_end;
+	uint64_t front; /* where a free chunk was last seen to be taken from */
 };
 
 struct walk_window *walk_window_new(void)
@@ -180,6 +190,7 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 	uint64_t size;
 	int err = head_at(k, p, &h);
 
+	k->foot = 0;
 	if (err)
 		return err;
 	size = h.size & ~(uint64_t)SIZE_FLAGS;
@@ -205,7 +216,26 @@ static int step(struct walk *k, uint64_t p, uint64_t *end, enum chunk_kind *kind
 	if (err)
 		return err;
 	*kind = next.size & PREV_INUSE ? CHUNK_INUSE : CHUNK_FREE;
-	return *kind == CHUNK_FREE && next.prev_size != size ? -EPROTO : 0;
+	if (*kind == CHUNK_INUSE || next.prev_size == size)
+		return 0;
+	k->foot = next.prev_size;
+	k->foot_at = *end;
+	return -EPROTO;
+}
+
+/*
+ * After a step that failed: whether that is because the target takes from the front of a
+ * free chunk, or frees what is before it, while its head and its end are read, one after
+ * the other. The end stays where it is, and tells by itself where the chunk begins.
+ */
+static bool is_free_until(const struct walk *k, uint64_t *start, uint64_t *end)
+{
+	if (k->foot < CHUNK_MIN || k->foot % CHUNK_ALIGN ||
+	    k->foot > k->foot_at - k->s->first)
+		return false;
+	*start = k->foot_at - k->foot;
+	*end = k->foot_at;
+	return true;
 }
 
 /* step(), with another look at memory that made no sense. */
@@ -229,15 +259,20 @@ static int step_patiently(struct walk *k, uint64_t p, uint64_t *end,
 static uint64_t catch_up(struct walk *k, uint64_t from, uint64_t p, enum chunk_kind *kind)
 {
 	enum chunk_kind next;
-	uint64_t end;
+	uint64_t start, end;
 
 	if (!k->w->patience)
 		return 0;
 	k->w->patience--;
 	forget(k->w);
 	for (unsigned int n = 0; from < p; n++) {
-		if (n == TRAIL_STEPS || step_patiently(k, from, &end, kind) ||
-		    *kind == CHUNK_META)
+		int err = n < TRAIL_STEPS ? step_patiently(k, from, &end, kind) : -EPROTO;
+
+		if (err == -EPROTO && is_free_until(k, &start, &end) && start <= p) {
+			*kind = CHUNK_FREE;
+			err = 0;
+		}
+		if (err || *kind == CHUNK_META)
 			return 0;
 		from = end;
 	}
@@ -294,6 +329,9 @@ static uint64_t retrace_trail(struct walk *k, uint64_t p, enum chunk_kind *kind)
 
 	for (size_t back = 1; !next && back <= TRAIL && back <= k->ntrail; back *= 2)
 		next = catch_up(k, k->trail[(k->ntrail - back) % TRAIL], p, kind);
+	for (size_t back = TRAIL / MILE;
+	     !next && back <= MILES && back * MILE <= k->ntrail; back *= 2)
+		next = catch_up(k, k->miles[(k->ntrail / MILE - back) % MILES], p, kind);
 	return next;
 }
 
@@ -359,6 +397,7 @@ static int skip_broken(struct walk *k, uint64_t *p, enum break_cause cause)
 
 	if (!err && !next) {
 		kind = CHUNK_BROKEN;
+		k->free_start = 0;
 		err = next_known(k, *p, &next);
 	}
 	if (err)
@@ -398,7 +437,26 @@ static int behind_end(struct walk *k, uint64_t *p)
 
 static void leave_trail(struct walk *k, uint64_t p)
 {
+	if (k->ntrail % MILE == 0)
+		k->miles[k->ntrail / MILE % MILES] = p;
 	k->trail[k->ntrail++ % TRAIL] = p;
+}
+
+/*
+ * The target takes from the front of the free chunk at @p: what is left of it, as its
+ * end has it, is met again when the walk has come to there. False if it is not so.
+ */
+static bool note_front(struct walk *k, uint64_t p)
+{
+	uint64_t start, end;
+
+	if (p == k->front || !is_free_until(k, &start, &end) || start <= p)
+		return false;
+	forget(k->w);
+	k->front = p;
+	k->free_start = start;
+	k->free_end = end;
+	return true;
 }
 
 /* From *@at on, chunks that step() would find, as long as their heads were read. */
@@ -409,7 +467,7 @@ static int stride(struct walk *k, uint64_t *at)
 	const uint8_t *head = head_near(w, p), *next;
 	int err = 0;
 
-	for (; !err && head && p != top; head = next) {
+	for (; !err && head && p != top && p != k->free_start; head = next) {
 		uint64_t size = get64(head, 8), behind;
 		enum chunk_kind kind;
 
@@ -446,7 +504,17 @@ int glibc_walk_segment(struct glibc *g, struct walk_window *w, const struct segm
 		err = stride(&k, &p);
 		if (err || p >= s->end)
 			break;
+		if (p == k.free_start) {
+			leave_trail(&k, p);
+			err = visit(&k, CHUNK_FREE, p, k.free_end, BREAK_NONE);
+			p = k.free_end;
+			continue;
+		}
 		err = step_patiently(&k, p, &end, &kind);
+		if (err == -EPROTO && note_front(&k, p)) {
+			err = 0;
+			continue;
+		}
 		if (err == -ENODATA || err == -EPROTO) {
 			err = skip_broken(&k, &p,
 					  err == -EPROTO ? BREAK_TORN : BREAK_ABSENT);
