@@ -42,7 +42,8 @@ def anonymous(pid):
         for line in f:
             span, _, _, _, inode, *name = line.split(None, 5)
             path = name[0].strip() if name else ""
-            of_memory = path.startswith(("/memfd:", "/SYSV", "/dev/zero", "/tmp/"))
+            of_memory = path.startswith(("/memfd:", "/SYSV", "/dev/zero", "/tmp/",
+                                         "/var/tmp/"))
             if path not in ("[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]") \
                     and (inode == "0" or of_memory):
                 start, end = (int(x, 16) for x in span.split("-"))
