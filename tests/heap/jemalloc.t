@@ -204,6 +204,31 @@ def check_without_stats():
                 check_books(jemalloc, pattern, threads)
 
 
+def check_builds():
+    """Those that Debian does not have, or has for other processors."""
+    for suite, version, what, library in heaplib.fetched(tap, "jemalloc-builds",
+                                                         "the source of jemalloc"):
+        jemalloc = Jemalloc(*heaplib.preloaded(f"jemalloc {version} ({suite}), {what}", library,
+                                               [], PROGRAM))
+        if "with-lg-page" in what:
+            check_unsupported(jemalloc)
+            continue
+        for pattern, threads in ("mixed", 1), ("cached", 8):
+            check(jemalloc, pattern, threads, 5000)
+
+
+def check_unsupported(jemalloc):
+    """Pages of 64 KiB, as Debian has it for arm64, are not decoded, and that is said."""
+    with jemalloc.run("mixed", 1, 5) as w:
+        w.work()
+        with w.stopped():
+            snapshot, rss = w.look(), w.rss()
+    seen = allocator(snapshot)
+    ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
+    tap.ok(seen["status"] == "unsupported" and "build" in seen["reason"] and ledger == rss,
+           f"{jemalloc.name}: unsupported", f"{seen}\nledger {ledger} rss {rss}")
+
+
 def check_books(jemalloc, pattern, threads):
     """All but what only statistics can tell."""
     name = f"{jemalloc.name}: {pattern}, {threads} thread{'s' * (threads > 1)}"
@@ -240,6 +265,7 @@ def main():
             check_two(jemalloc)
     check_built_in()
     check_without_stats()
+    check_builds()
     tap.done()
 
 
