@@ -168,6 +168,18 @@ def check_classes(tap, name, w, allocator):
            f"{name}: size classes in order", facts)
 
 
+def check_unsupported(tap, build, allocator):
+    """A build that is not decoded: that is said, and nothing of it is lost."""
+    with build.run("mixed", 1, 5) as w:
+        w.work()
+        with w.stopped():
+            snapshot, rss = w.look(), w.rss()
+    seen = next(a for a in snapshot["allocators"] if a["name"] == allocator)
+    ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
+    tap.ok(seen["status"] == "unsupported" and "build" in seen["reason"] and ledger == rss,
+           f"{build.name}: unsupported", f"{seen}\nledger {ledger} rss {rss}")
+
+
 def own_free(allocator, w):
     """Free bytes by the allocator's own statistics, of a workload that is named as it."""
     ask = {"glibc": "info", "jemalloc": "stats", "gperftools": "stats", "mimalloc": "visit"}

@@ -155,22 +155,11 @@ def check_builds():
         tcmalloc = Tcmalloc(*heaplib.preloaded(
             f"libtcmalloc_minimal {version} ({suite}), {what}", library, [], PROGRAM))
         if what == "SMALL_BUT_SLOW":
-            check_unsupported(tcmalloc)
+            # Its page map has three levels, its central caches no slots.
+            heaplib.check_unsupported(tap, tcmalloc, "gperftools")
             continue
         for pattern, threads in ("mixed", 1), ("cached", 8):
             check(tcmalloc, pattern, threads, 5000)
-
-
-def check_unsupported(tcmalloc):
-    """Its page map has three levels, its central caches no slots: that is said."""
-    with tcmalloc.run("mixed", 1, 5) as w:
-        w.work()
-        with w.stopped():
-            snapshot, rss = w.look(), w.rss()
-    seen = allocator(snapshot)
-    ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
-    tap.ok(seen["status"] == "unsupported" and "build" in seen["reason"] and ledger == rss,
-           f"{tcmalloc.name}: unsupported", f"{seen}\nledger {ledger} rss {rss}")
 
 
 def main():

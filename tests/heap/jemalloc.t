@@ -211,22 +211,11 @@ def check_builds():
         jemalloc = Jemalloc(*heaplib.preloaded(f"jemalloc {version} ({suite}), {what}", library,
                                                [], PROGRAM))
         if "with-lg-page" in what:
-            check_unsupported(jemalloc)
+            # Pages of 64 KiB, as Debian has it for arm64.
+            heaplib.check_unsupported(tap, jemalloc, "jemalloc")
             continue
         for pattern, threads in ("mixed", 1), ("cached", 8):
             check(jemalloc, pattern, threads, 5000)
-
-
-def check_unsupported(jemalloc):
-    """Pages of 64 KiB, as Debian has it for arm64, are not decoded, and that is said."""
-    with jemalloc.run("mixed", 1, 5) as w:
-        w.work()
-        with w.stopped():
-            snapshot, rss = w.look(), w.rss()
-    seen = allocator(snapshot)
-    ledger = sum(c["resident_bytes"] for c in snapshot["ledger"])
-    tap.ok(seen["status"] == "unsupported" and "build" in seen["reason"] and ledger == rss,
-           f"{jemalloc.name}: unsupported", f"{seen}\nledger {ledger} rss {rss}")
 
 
 def check_books(jemalloc, pattern, threads):
