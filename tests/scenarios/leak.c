@@ -20,7 +20,7 @@ static __attribute__((noinline)) void serve_request(void)
 int main(void)
 {
 	ready();
-	while (!told(5))
+	while (!told(15))
 		for (int i = 0; i < 200; i++)
 			serve_request();
 	wait_for_end();

@@ -10,6 +10,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../vm"), os.path.join(HERE, "..")]
@@ -83,19 +84,19 @@ def check_looks(scenario, source, run):
     return snapshot
 
 
-def trackers():
-    return int.from_bytes(genl.Client().info()[genl.INFO["TRACKERS"]], "little")
-
-
 def look_idle(pid):
-    """With ages; and the resident set when half of the time was over."""
-    with subprocess.Popen([heaplib.FALLOW, "report", "--json", "--source=kmod",
-                           f"--idle={IDLE}s", str(pid)], stdout=subprocess.PIPE) as report:
-        while trackers() == 0 and report.poll() is None:
-            time.sleep(0.05)
-        time.sleep(IDLE / 2)
-        rss = heaplib.rss_of(pid)
-        return json.load(report.stdout), rss
+    """With ages; and the resident set so long before the end of the look: what came after
+    that can be idle nowhere, however slow the look is."""
+    seen = []
+    with tempfile.TemporaryFile("w+") as out, \
+            subprocess.Popen([heaplib.FALLOW, "report", "--json", "--source=kmod",
+                              f"--idle={IDLE}s", str(pid)], stdout=out) as report:
+        while report.poll() is None:
+            seen.append((time.monotonic(), heaplib.rss_of(pid)))
+            time.sleep(0.1)
+        since = time.monotonic() - IDLE
+        out.seek(0)
+        return json.load(out), next((rss for at, rss in seen if at >= since), seen[-1][1])
 
 
 def lines(snapshot, key):
